@@ -1,0 +1,53 @@
+"""A seminar file, through the same API as everybody's."""
+
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+
+class ImportRefusedError(RuntimeError):
+    """The file was not taken; the text names each field at fault."""
+
+
+class _TextLoader(yaml.SafeLoader):
+    """Loads every scalar but null as text: YAML 1.1 reads 10:00 as 600 and no as false."""
+
+
+_TextLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag == "tag:yaml.org,2002:null"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Return the seminar document in the file; raises ImportRefusedError with the line that is no YAML."""
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_TextLoader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        raise ImportRefusedError(f"{path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ImportRefusedError(f"{path}: no YAML: {error}") from error
+    if not isinstance(document, dict) or "slug" not in document:
+        raise ImportRefusedError(f"{path}: slug: missing")
+    return document
+
+
+async def import_file(session: aiohttp.ClientSession, url: str, token: str, path: Path) -> int:
+    """Create or replace the seminar in the file, and return its revision; raises ImportRefusedError."""
+    document = read_document(path)
+    address = f"{url}/api/seminars/{document['slug']}"
+    headers = {"Authorization": f"Bearer {token}"}
+    async with session.get(address, headers=headers) as standing:
+        if standing.ok:
+            headers["If-Match"] = standing.headers["ETag"]
+    async with session.put(address, json=document, headers=headers) as answer:
+        if not answer.ok:
+            raise ImportRefusedError(f"{path}: {_why(await answer.json())}")
+        return int(answer.headers["ETag"].strip('"'))
+
+
+def _why(problem: dict[str, Any]) -> str:
+    errors = [f"{error['field']}: {error['detail']}" for error in problem.get("errors", [])]
+    return "; ".join(errors) or f"{problem['title']} {problem.get('detail', '')}".strip()

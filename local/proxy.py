@@ -1,0 +1,130 @@
+"""One origin for the three services: a streaming reverse proxy by path, and their health together."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+
+import aiohttp
+import structlog
+from aiohttp import hdrs, web
+from multidict import CIMultiDict
+from yarl import URL
+
+from shared.web.problems import Problem
+
+# Each path belongs to one service; the longest prefix decides.
+PREFIXES: Mapping[str, str] = {
+    "/": "catalog",
+    "/api/registrations": "registration",
+    "/register/": "registration",
+    "/my/": "registration",
+    "/organiser/registrations": "registration",
+    "/api/registration/": "registration",
+    "/api/emails": "notification",
+    "/api/reminders": "notification",
+    "/api/rehearsals": "notification",
+    "/unsubscribe/": "notification",
+    "/organiser/emails": "notification",
+    "/api/notification/": "notification",
+}
+BY_LENGTH = sorted(PREFIXES.items(), key=lambda entry: -len(entry[0]))
+
+HOP_BY_HOP = frozenset(  # RFC 9110, 7.6.1
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+PATIENCE = aiohttp.ClientTimeout(total=60, connect=5)  # seconds
+
+UPSTREAMS = web.AppKey("UPSTREAMS", dict[str, URL])
+CLIENT = web.AppKey("CLIENT", aiohttp.ClientSession)
+
+
+def service_of(path: str) -> str:
+    """Return the service that answers at `path`."""
+    return next(service for prefix, service in BY_LENGTH if path.startswith(prefix))
+
+
+def add_proxy(app: web.Application, upstreams: dict[str, URL]) -> None:
+    """Have `app` pass on whatever it has no route of its own for."""
+    app[UPSTREAMS] = upstreams
+    app.cleanup_ctx.append(_client)
+    app.add_routes(ROUTES)
+
+
+async def _client(app: web.Application) -> AsyncIterator[None]:
+    async with aiohttp.ClientSession(
+        auto_decompress=False, timeout=PATIENCE, cookie_jar=aiohttp.DummyCookieJar()
+    ) as session:
+        app[CLIENT] = session
+        yield
+
+
+async def pass_on(request: web.Request) -> web.StreamResponse:
+    """Stream the request to its service and the answer back; 502 when the service is away."""
+    upstream = request.app[UPSTREAMS][service_of(request.path)]
+    try:
+        async with request.app[CLIENT].request(
+            request.method,
+            URL(f"{upstream}{request.raw_path}", encoded=True),
+            headers=_forwarded(request),
+            data=request.content if request.can_read_body else None,
+            allow_redirects=False,
+            skip_auto_headers={hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING},
+        ) as answer:
+            return await _stream(request, answer)
+    except (aiohttp.ClientConnectionError, TimeoutError) as error:
+        raise Problem(502, "service-away", "The service does not answer just now") from error
+
+
+def _forwarded(request: web.Request) -> CIMultiDict[str]:
+    headers = _end_to_end(request.headers)
+    known = f"{request.headers['X-Forwarded-For']}, " if "X-Forwarded-For" in request.headers else ""
+    headers["X-Forwarded-For"] = f"{known}{request.remote}"
+    headers["X-Request-ID"] = structlog.contextvars.get_contextvars()["correlation_id"]
+    return headers
+
+
+def _end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in HOP_BY_HOP)
+
+
+async def _stream(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=_end_to_end(answer.headers))
+    await response.prepare(request)
+    async for chunk in answer.content.iter_any():
+        await response.write(chunk)
+    await response.write_eof()
+    return response
+
+
+async def health(request: web.Request) -> web.Response:
+    """Answer with every service's health: 200 when all are well."""
+    path = request.path
+    answers = await asyncio.gather(*(_health(request.app, url / path[1:]) for url in request.app[UPSTREAMS].values()))
+    together = dict(zip(request.app[UPSTREAMS], answers, strict=True))
+    well = all(answer == web.HTTPOk.status_code for answer in answers)
+    status = "ready" if path.endswith("ready") else "live"
+    body = {"status": status if well else "unready", "services": {name: code == 200 for name, code in together.items()}}  # noqa: PLR2004
+    return web.json_response(body, status=200 if well else 503)
+
+
+async def _health(app: web.Application, url: URL) -> int:
+    try:
+        async with app[CLIENT].get(url) as answer:
+            return answer.status
+    except (aiohttp.ClientConnectionError, TimeoutError):
+        return 0
+
+
+ROUTES: Iterable[web.RouteDef] = (
+    web.get("/health/live", health),
+    web.get("/health/ready", health),
+    web.route("*", "/{path:.*}", pass_on),
+)

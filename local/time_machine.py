@@ -1,0 +1,117 @@
+"""The time machine: one movable clock for everything on this machine, kept over restarts."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+
+from shared.clock import ClockMovedBackwardsError, MovableClock
+from shared.web.bodies import read_json
+from shared.web.pages import redirect, render
+from shared.web.problems import Problem
+
+OSLO = ZoneInfo("Europe/Oslo")
+BEGINNING = datetime(2023, 5, 22, 9, 0, tzinfo=OSLO)  # ten days before the example's seminar
+STOPS = (  # what the page offers
+    datetime(2023, 5, 30, 8, 0, tzinfo=OSLO),  # the deadline for attending in person has passed
+    datetime(2023, 5, 31, 10, 0, tzinfo=OSLO),  # the day-before reminder is due
+    datetime(2023, 6, 1, 9, 45, tzinfo=OSLO),  # the last reminder is due
+    datetime(2023, 6, 1, 10, 5, tzinfo=OSLO),  # live
+    datetime(2023, 6, 1, 13, 15, tzinfo=OSLO),  # over
+)
+
+TIME_MACHINE = web.AppKey("TIME_MACHINE", "TimeMachine")
+
+
+class TimeMachine:
+    """Moves the clock and remembers where it was moved to."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        if file.exists():
+            self.clock = MovableClock(timedelta(seconds=json.loads(file.read_text())["offset_seconds"]))
+        else:
+            self.clock = MovableClock()
+            self.clock.offset = BEGINNING - self.clock.now()
+            self._keep()
+
+    def move_to(self, moment: datetime) -> None:
+        """Jump to `moment` and keep that; raises ClockMovedBackwardsError."""
+        self.clock.move_to(moment)
+        self._keep()
+
+    def _keep(self) -> None:
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(json.dumps({"offset_seconds": self.clock.offset.total_seconds()}))
+        fresh.replace(self._file)
+
+
+def _text_only(value: object) -> object:
+    """A number would be read as seconds since 1970, which nobody means here."""
+    if not isinstance(value, str):
+        raise ValueError("wants an RFC 3339 instant, such as 2023-05-31T10:00:00+02:00")  # noqa: TRY004 - pydantic's way
+    return value
+
+
+class Move(BaseModel):
+    """Where to: an RFC 3339 instant."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    to: Annotated[AwareDatetime, BeforeValidator(_text_only)]
+
+
+async def get_time(request: web.Request) -> web.Response:
+    """Answer with the instant it is."""
+    return _now(request)
+
+
+async def post_time(request: web.Request) -> web.Response:
+    """Move the clock; by the answer every service has it."""
+    move = await read_json(request, Move)
+    try:
+        request.app[TIME_MACHINE].move_to(move.to)
+    except ClockMovedBackwardsError as error:
+        raise Problem(409, "backwards", "The clock only goes forward", detail=str(error)) from None
+    return _now(request)
+
+
+def _now(request: web.Request) -> web.Response:
+    return web.json_response({"now": request.app[TIME_MACHINE].clock.now().astimezone(OSLO).isoformat()})
+
+
+async def page(request: web.Request) -> web.Response:
+    """Show the clock and where one might go."""
+    return _page(request)
+
+
+async def travel(request: web.Request) -> web.Response:
+    """Move the clock by the page's form; times are Oslo's."""
+    try:
+        request.app[TIME_MACHINE].move_to(
+            datetime.fromisoformat(str((await request.post()).get("to"))).replace(tzinfo=OSLO)
+        )
+    except ClockMovedBackwardsError:
+        return _page(request, wrong="backwards", status=409)
+    except (ValueError, OverflowError):
+        return _page(request, wrong="malformed", status=422)
+    return redirect("/time-machine")
+
+
+def _page(request: web.Request, wrong: str = "", status: int = 200) -> web.Response:
+    now = request.app[TIME_MACHINE].clock.now()
+    context = {"now": now.astimezone(OSLO), "stops": [stop for stop in STOPS if stop > now], "wrong": wrong}
+    return render(request, "time_machine.html", context, status=status)
+
+
+ROUTES: Iterable[web.RouteDef] = (
+    web.get("/time", get_time),
+    web.post("/time", post_time),
+    web.get("/time-machine", page),
+    web.post("/time-machine", travel),
+)

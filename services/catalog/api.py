@@ -1,0 +1,150 @@
+"""Catalog's JSON API."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from services.catalog import commands, store
+from services.catalog.model import Document, Livestream, Recording, Seminar
+from shared.clock import Clock
+from shared.web.bodies import read_json
+from shared.web.health import DATABASE
+from shared.web.organiser import organiser_of
+from shared.web.problems import Problem, not_found
+
+CLOCK = web.AppKey("CLOCK", Clock)
+PAGE = 50  # seminars in one answer
+_REVISION = re.compile(r'(?:W/)?"(\d{1,9})"')
+
+
+async def list_seminars(request: web.Request) -> web.Response:
+    """Answer with the seminars that are no drafts, the latest first."""
+    after = _cursor(request.query.get("after"))
+    async with request.app[DATABASE].connection() as connection:
+        found = await store.listing(connection, after, PAGE + 1)
+    shown = found[:PAGE]
+    rest = len(found) > PAGE
+    return web.json_response({"items": [_listed(s) for s in shown], "next": _next(shown[-1]) if rest else None})
+
+
+async def get_seminar(request: web.Request) -> web.Response:
+    """Answer with the seminar's document and its revision as ETag; a draft is for organisers."""
+    seminar = await find(request)
+    if seminar.document.status == "draft":
+        organiser_of(request)
+    if f'"{seminar.revision}"' in request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=_etag(seminar))
+    return _answer(seminar)
+
+
+async def put_seminar(request: web.Request) -> web.Response:
+    """Create the seminar or replace its document."""
+    by = organiser_of(request)
+    document = await read_json(request, Document)
+    if document.slug != request.match_info["slug"]:
+        error = {"field": "slug", "detail": f"must be {request.match_info['slug']!r}, as in the address"}
+        raise Problem(422, "invalid", "The body does not fit", errors=[error])
+    read = _if_match(request)
+    return await _change(request, lambda connection, now: commands.put(connection, document, read, by, now))
+
+
+async def put_livestream(request: web.Request) -> web.Response:
+    """Give the stream an address, or another."""
+    by = organiser_of(request)
+    slug, given = request.match_info["slug"], await read_json(request, Livestream)
+    return await _change(request, lambda connection, now: commands.set_livestream(connection, slug, given, by, now))
+
+
+async def put_recording(request: web.Request) -> web.Response:
+    """Publish the recording."""
+    by = organiser_of(request)
+    slug, given = request.match_info["slug"], await read_json(request, Recording)
+    return await _change(request, lambda connection, now: commands.publish_recording(connection, slug, given, by, now))
+
+
+async def cancel_seminar(request: web.Request) -> web.Response:
+    """Cancel the seminar."""
+    by, slug = organiser_of(request), request.match_info["slug"]
+    return await _change(request, lambda connection, now: commands.cancel(connection, slug, by, now))
+
+
+async def find(request: web.Request) -> Seminar:
+    """Return the seminar that the address names; raises a 404 Problem."""
+    async with request.app[DATABASE].connection() as connection:
+        seminar = await store.get(connection, request.match_info["slug"])
+    if seminar is None:
+        raise not_found("seminar")
+    return seminar
+
+
+async def _change(request: web.Request, command: Callable[..., Any]) -> web.Response:
+    """Run the command in a transaction and say over HTTP what the domain saw."""
+    try:
+        async with request.app[DATABASE].transaction() as connection:
+            seminar: Seminar = await command(connection, request.app[CLOCK].now())
+    except commands.UnknownSeminarError:
+        raise not_found("seminar") from None
+    except commands.RevisionMissingError:
+        raise Problem(428, "precondition-required", "Say with If-Match which revision you read") from None
+    except commands.RevisionConflictError as error:
+        raise Problem(412, "precondition-failed", "The seminar is not at that revision", detail=str(error)) from None
+    except commands.CancelledError:
+        raise Problem(409, "seminar-cancelled", "The seminar is cancelled") from None
+    except commands.AnnouncedError:
+        raise Problem(409, "seminar-announced", "People know of the seminar: cancel it instead") from None
+    return _answer(seminar, status=201 if seminar.revision == 1 else 200)
+
+
+def _answer(seminar: Seminar, status: int = 200) -> web.Response:
+    return web.json_response(_shown(seminar), status=status, headers=_etag(seminar))
+
+
+def _shown(seminar: Seminar) -> dict[str, Any]:
+    return seminar.document.model_dump(mode="json")
+
+
+def _listed(seminar: Seminar) -> dict[str, Any]:
+    fields = {"slug", "title", "summary", "start", "end", "zone", "organisers"}
+    return seminar.document.model_dump(mode="json", include=fields) | {"cancelled": seminar.cancelled}
+
+
+def _etag(seminar: Seminar) -> dict[str, str]:
+    return {"ETag": f'"{seminar.revision}"'}
+
+
+def _if_match(request: web.Request) -> int | None:
+    given = request.headers.get("If-Match")
+    if given is None:
+        return None
+    if not (found := _REVISION.fullmatch(given.strip())):
+        raise Problem(412, "precondition-failed", 'If-Match must be one ETag as given, such as "3"')
+    return int(found[1])
+
+
+def _next(last: Seminar) -> str:
+    return base64.urlsafe_b64encode(f"{last.start.isoformat()} {last.document.slug}".encode()).decode()
+
+
+def _cursor(given: str | None) -> tuple[datetime, str] | None:
+    if given is None:
+        return None
+    try:
+        start, slug = base64.urlsafe_b64decode(given).decode().split(" ")
+        return datetime.fromisoformat(start), slug
+    except (binascii.Error, ValueError) as error:
+        raise Problem(422, "invalid", "The query does not fit", errors=[{"field": "after", "detail": "no cursor"}]) from error
+
+
+ROUTES: Iterable[web.RouteDef] = (
+    web.get("/api/seminars", list_seminars),
+    web.get("/api/seminars/{slug}", get_seminar),
+    web.put("/api/seminars/{slug}", put_seminar),
+    web.post("/api/seminars/{slug}/cancel", cancel_seminar),
+    web.put("/api/seminars/{slug}/livestream", put_livestream),
+    web.put("/api/seminars/{slug}/recording", put_recording),
+)

@@ -1,0 +1,279 @@
+"""The seminar document: what an organiser writes, what is wrong with it, and what the others are told of it."""
+
+import re
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from itertools import pairwise
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, HttpUrl, NaiveDatetime, model_validator
+
+from shared.messages import (
+    Attendance,
+    AttendanceMode,
+    Block,
+    Contact,
+    ReminderRule,
+    SeminarSnapshot,
+    Speaker,
+    Talk,
+    Text,
+    Venue,
+)
+
+# ISO 8601-1, 5.5.2.2, without years, months and seconds
+DURATION = re.compile(r"P(?=.)(\d{1,3}W)?(\d{1,4}D)?(T(?=.)(\d{1,4}H)?(\d{1,5}M)?)?")
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"unknown time zone {name!r}; wants a name such as Europe/Oslo")
+    return name
+
+
+def _web_address(address: str) -> str:
+    HttpUrl(address)
+    return address
+
+
+def _duration(text: str) -> str:
+    if not DURATION.fullmatch(text):
+        raise ValueError("wants an ISO 8601 duration in weeks, days, hours or minutes, such as P1D or PT15M")
+    return text
+
+
+def _not_blank(text: Text) -> Text:
+    parts = text.values() if isinstance(text, dict) else [text]
+    if not parts or not all(part.strip() for part in parts):
+        raise ValueError("must not be blank")
+    return text
+
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+Address = Annotated[str, AfterValidator(_web_address)]
+Duration = Annotated[str, AfterValidator(_duration)]
+Words = Annotated[Text, AfterValidator(_not_blank)]
+
+
+class Strict(BaseModel):
+    """Part of a document: a field that is not known is an error, so that a misspelt one is not lost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DocumentVenue(Venue, Strict):
+    """Where those who attend in person go."""
+
+
+class DocumentSpeaker(Speaker, Strict):
+    """A person, an institution or both."""
+
+    @model_validator(mode="after")
+    def _somebody(self) -> "DocumentSpeaker":
+        if not (self.name or self.affiliation):
+            raise ValueError("a speaker has a name, an affiliation or both")
+        return self
+
+
+class DocumentTalk(Talk, Strict):
+    """A talk with or without a time of its own, with or without known speakers."""
+
+    title: Words
+    speakers: tuple[DocumentSpeaker, ...] = ()
+
+
+class DocumentBlock(Block, Strict):
+    """A part of the programme or a pause, with the talks in it."""
+
+    talks: tuple[DocumentTalk, ...] = ()
+
+    @model_validator(mode="after")
+    def _sound(self) -> "DocumentBlock":
+        if self.end <= self.start:
+            raise ValueError("the block ends before it starts")
+        if not self.pause and not self.title:
+            raise ValueError("a block needs a title unless it is a pause")
+        for talk in self.talks:
+            if talk.start and not self.start <= talk.start <= (talk.end or self.end) <= self.end:
+                raise ValueError(f"the talk at {talk.start:%H:%M} lies outside its block")
+        return self
+
+
+class DocumentMode(Strict):
+    """Seats and deadline of one way to attend; the deadline is local to the seminar's zone."""
+
+    capacity: Annotated[int | None, Field(ge=0, le=1_000_000)] = None
+    deadline: NaiveDatetime | None = None
+
+
+class DocumentRule(Strict):
+    """A reminder rule: exactly one of the three moments; `at` is local to the seminar's zone."""
+
+    before_start: Duration | None = None
+    after_end: Duration | None = None
+    at: NaiveDatetime | None = None
+    attendance: Annotated[tuple[Attendance, ...], Field(min_length=1)] = tuple(Attendance)
+
+    @model_validator(mode="after")
+    def _one_moment(self) -> "DocumentRule":
+        if sum(moment is not None for moment in (self.before_start, self.after_end, self.at)) != 1:
+            raise ValueError("wants exactly one of before_start, after_end and at")
+        return self
+
+
+class Livestream(Strict):
+    """Where the seminar is streamed, and for whom."""
+
+    url: Address | None = None
+    access: Literal["public", "registered"] = "public"
+
+
+class Recording(Strict):
+    """Where the recording is."""
+
+    url: Address
+
+
+class DocumentContact(Contact, Strict):
+    """Whom to ask."""
+
+    email: Annotated[str | None, Field(pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$")] = None
+
+
+class Document(Strict):
+    """The seminar document (README, "The seminar document"): the same for the file and the API."""
+
+    slug: Slug
+    status: Literal["draft", "published"] = "published"
+    title: Words
+    summary: Text | None = None
+    description: Text | None = None
+    start: NaiveDatetime
+    end: NaiveDatetime
+    zone: Annotated[str, AfterValidator(_known_zone)] = "Europe/Oslo"
+    opens: AwareDatetime | None = None
+    organisers: tuple[Words, ...] = ()
+    audience: Text | None = None
+    venue: DocumentVenue | None = None
+    serving: Text | None = None
+    attendance: Annotated[dict[Attendance, DocumentMode], Field(min_length=1)]
+    livestream: Livestream | None = None
+    recording: Recording | None = None
+    programme: tuple[DocumentBlock, ...] = ()
+    reminders: tuple[DocumentRule, ...] = ()
+    contact: DocumentContact | None = None
+    questions: Annotated[tuple[str, ...], Field(max_length=0)] = ()  # room for what registration cannot ask yet
+
+    @model_validator(mode="after")
+    def _sound(self) -> "Document":
+        for field, moment in (("start", self.start), ("end", self.end)):
+            _must_exist_once(field, moment, self.zone)
+        if self.end <= self.start:
+            raise ValueError("end: must be after start")
+        for attendance, mode in self.attendance.items():
+            if mode.deadline and mode.deadline > self.end:
+                raise ValueError(f"attendance.{attendance}.deadline: must not be after the end")
+        if Attendance.IN_PERSON in self.attendance and self.venue is None:
+            raise ValueError("venue: needed when people can attend in person")
+        self._check_programme()
+        return self
+
+    def _check_programme(self) -> None:
+        for one, following in pairwise(self.programme):
+            if following.start < one.end:
+                raise ValueError(f"programme: the block at {following.start:%H:%M} overlaps the one before it")
+        if self.programme and self.start.date() == self.end.date():
+            first, last = self.programme[0], self.programme[-1]
+            if first.start < self.start.time() or last.end > self.end.time():
+                raise ValueError("programme: lies outside the seminar's start and end")
+
+
+def _must_exist_once(field: str, moment: datetime, zone: str) -> None:
+    """Refuse a local time that a change to or from summer time skips or repeats."""
+    early, late = (moment.replace(tzinfo=ZoneInfo(zone), fold=fold).utcoffset() for fold in (0, 1))
+    if early != late:
+        raise ValueError(f"{field}: {moment:%Y-%m-%dT%H:%M} is skipped or comes twice in {zone} that day")
+
+
+class Life(StrEnum):
+    """Where a seminar stands, by the clock and what is known."""
+
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    LIVE = "live"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class Seminar(BaseModel):
+    """A document as of one revision, and whether it was cancelled."""
+
+    model_config = ConfigDict(frozen=True)
+
+    document: Document
+    revision: int
+    cancelled: bool = False
+
+    def instant(self, local: datetime) -> datetime:
+        """Return the instant of a time local to the seminar's zone."""
+        return local.replace(tzinfo=ZoneInfo(self.document.zone))
+
+    @property
+    def start(self) -> datetime:
+        """The instant it starts."""
+        return self.instant(self.document.start)
+
+    @property
+    def end(self) -> datetime:
+        """The instant it ends."""
+        return self.instant(self.document.end)
+
+    def at(self, local: time) -> datetime:
+        """Return the instant of a programme's time of day."""
+        return self.instant(datetime.combine(self.document.start.date(), local))
+
+    def life(self, now: datetime) -> Life:
+        """Return which of its lives the seminar is in."""
+        if self.cancelled:
+            return Life.CANCELLED
+        if self.document.status == "draft":
+            return Life.DRAFT
+        if now < self.start:
+            return Life.PUBLISHED
+        return Life.LIVE if now < self.end else Life.COMPLETED
+
+    def is_open(self, attendance: Attendance, now: datetime) -> bool:
+        """Return whether one can sign up for `attendance` at `now`."""
+        mode = self.document.attendance.get(attendance)
+        if mode is None or self.life(now) not in (Life.PUBLISHED, Life.LIVE):
+            return False
+        if self.document.opens and now < self.document.opens:
+            return False
+        return now <= (self.instant(mode.deadline) if mode.deadline else self.end - timedelta.resolution)
+
+
+def snapshot(seminar: Seminar) -> SeminarSnapshot:
+    """Return what the other services are told of this revision."""
+    document = seminar.document
+    return SeminarSnapshot(
+        **document.model_dump(
+            include={"slug", "title", "summary", "zone", "opens", "organisers", "venue", "serving", "programme", "contact"}
+        ),
+        revision=seminar.revision,
+        status="cancelled" if seminar.cancelled else "published",
+        start=seminar.start,
+        end=seminar.end,
+        attendance={
+            attendance: AttendanceMode(
+                capacity=mode.capacity, deadline=seminar.instant(mode.deadline) if mode.deadline else None
+            )
+            for attendance, mode in document.attendance.items()
+        },
+        stream_access=document.livestream.access if document.livestream else None,
+        recorded=document.recording is not None,
+        reminders=tuple(
+            ReminderRule(**rule.model_dump(exclude={"at"}), at=seminar.instant(rule.at) if rule.at else None)
+            for rule in document.reminders
+        ),
+    )

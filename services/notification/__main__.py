@@ -1,0 +1,8 @@
+"""`python -m services.notification` serves, `python -m services.notification migrate` prepares its database and the broker."""
+
+from services.notification.app import MIGRATIONS, build
+from services.notification.settings import Settings
+from shared.process import main
+
+if __name__ == "__main__":
+    main("notification", Settings, build, MIGRATIONS)

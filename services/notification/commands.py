@@ -1,0 +1,68 @@
+"""What messages and people make notification owe: one use case, one function, one transaction of the caller's."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.notification import store
+from services.notification.model import Kind, moved, owed, schedule
+from shared.database import Connection
+from shared.messages import RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
+
+QUIET = timedelta(minutes=2)  # a notice of a move waits this long for another move, and then says the sum
+
+
+async def learn_of_seminar(connection: Connection, seminar: SeminarSnapshot, now: datetime, correlation_id: str) -> None:
+    """Keep the newest revision, set its reminders' moments, and owe everyone a notice of what has become untrue."""
+    known = await store.lock_seminar(connection, seminar.slug)
+    if known and known.revision >= seminar.revision:
+        return
+    has_moved = known is not None and moved(known, seminar)
+    await store.keep_seminar(connection, seminar, moved=has_moved)
+    rules = schedule(seminar)
+    await store.keep_rules(connection, seminar.slug, rules, now)
+    await store.drop_rules(connection, seminar.slug, rules)
+    if seminar.status == "cancelled":
+        await store.insert_notices(connection, seminar, Kind.SEMINAR_CANCELLED, now, correlation_id)
+    elif has_moved:
+        await store.insert_notices(connection, seminar, Kind.SEMINAR_MOVED, now + QUIET, correlation_id)
+
+
+async def learn_of_registration(
+    connection: Connection, registration: RegistrationSnapshot, now: datetime, correlation_id: str
+) -> None:
+    """Keep the newest version, and owe its person the e-mail that says how it stands, and reminders that are due."""
+    known = await store.lock_registration(connection, registration.id)
+    if known and known.version >= registration.version:
+        return
+    await store.keep_registration(connection, registration)
+    if kind := owed(known, registration):
+        await store.insert_email(connection, registration, kind, registration.version, now, correlation_id)
+    if registration.status is RegistrationStatus.CONFIRMED:
+        await store.remind_late_comer(connection, registration)
+    seminar = await store.get_seminar(connection, registration.seminar)
+    if seminar and seminar.status == "cancelled" and registration.status is not RegistrationStatus.CANCELLED:
+        notice = Kind.SEMINAR_CANCELLED
+        await store.insert_email(connection, registration, notice, seminar.revision, now, correlation_id)
+
+
+async def send_link_again(
+    connection: Connection, registration: RegistrationSnapshot, now: datetime, correlation_id: str
+) -> None:
+    """Owe the mailbox's owner the link to what stands."""
+    await learn_of_registration(connection, registration, now, correlation_id)
+    request = registration.link_request or 0
+    await store.insert_email(connection, registration, Kind.LINK_AGAIN, request, now, correlation_id)
+
+
+async def materialise_due(connection: Connection, now: datetime) -> str | None:
+    """Write the e-mails of one rule whose moment has come; return its name, None if there is none."""
+    rule = await store.lock_due_rule(connection, now)
+    if rule is None:
+        return None
+    await store.materialise(connection, rule)
+    return str(rule["rule"])
+
+
+async def unsubscribe(connection: Connection, registration: UUID, *, undo: bool) -> None:
+    """Stop reminders and news of that seminar for that person, or send them again."""
+    await store.set_unsubscribed(connection, registration, unsubscribed=not undo)

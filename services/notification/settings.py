@@ -1,0 +1,23 @@
+from email.utils import parseaddr
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PositiveInt
+
+from shared.settings import ServiceSettings
+
+
+def _mailbox(text: str) -> str:
+    if "@" not in parseaddr(text)[1]:
+        raise ValueError("wants an address, such as `Fagseminar <post@example.org>`")
+    return text
+
+
+class Settings(ServiceSettings):
+    """The environment of notification."""
+
+    # smtp://[user:password@]host[:port], smtps:// for TLS from the start, smtp+starttls:// for TLS that must follow
+    smtp_url: Annotated[str, Field(pattern=r"^(smtp|smtps|smtp\+starttls)://.+")]
+    mail_from: Annotated[str, AfterValidator(_mailbox)]
+    smtp_connections: PositiveInt = 4
+    lease_seconds: PositiveInt = 60  # how long a claimed e-mail is one replica's own
+    smtp_deadline_seconds: PositiveInt = 30  # for one e-mail's whole dialogue; with a margin shorter than the lease

@@ -1,0 +1,363 @@
+"""Every SQL statement of notification."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from services.notification.model import Claimed, Kind, Rule, State, Verdict
+from shared.database import Connection
+from shared.messages import RegistrationSnapshot, SeminarSnapshot
+
+# --- what is known of seminars and registrations ---
+
+
+async def lock_seminar(connection: Connection, slug: str) -> SeminarSnapshot | None:
+    """Return the seminar as known so far, and keep other messages about it waiting until the commit."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 2))", slug)
+    return await get_seminar(connection, slug)
+
+
+async def get_seminar(connection: Connection, slug: str) -> SeminarSnapshot | None:
+    """Return the seminar as known so far."""
+    snapshot = await connection.fetchval("SELECT snapshot FROM seminars WHERE slug = $1", slug)
+    return SeminarSnapshot.model_validate(snapshot) if snapshot else None
+
+
+async def keep_seminar(connection: Connection, seminar: SeminarSnapshot, *, moved: bool) -> None:
+    """Keep the snapshot as the newest."""
+    await connection.execute(
+        "INSERT INTO seminars AS s (slug, revision, snapshot) VALUES ($1, $2, $3) ON CONFLICT (slug) DO UPDATE"
+        " SET revision = excluded.revision, snapshot = excluded.snapshot,"
+        " moved_revision = CASE WHEN $4 THEN excluded.revision ELSE s.moved_revision END",
+        seminar.slug,
+        seminar.revision,
+        seminar.model_dump(mode="json"),
+        moved,
+    )
+
+
+async def lock_registration(connection: Connection, registration: UUID) -> RegistrationSnapshot | None:
+    """Return the registration as known so far, and keep other messages about it waiting until the commit."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 3))", str(registration))
+    return await get_registration(connection, registration)
+
+
+async def keep_registration(connection: Connection, registration: RegistrationSnapshot) -> None:
+    """Keep the snapshot as the newest."""
+    await connection.execute(
+        "INSERT INTO registrations (id, seminar, version, status, attendance, confirmed_at, snapshot)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE"
+        " SET version = excluded.version, status = excluded.status, attendance = excluded.attendance,"
+        " confirmed_at = excluded.confirmed_at, snapshot = excluded.snapshot,"
+        " suppressed = registrations.suppressed AND registrations.snapshot->>'email' = excluded.snapshot->>'email'",
+        registration.id,
+        registration.seminar,
+        registration.version,
+        registration.status,
+        registration.attendance,
+        registration.confirmed_at,
+        registration.model_dump(mode="json"),
+    )
+
+
+async def get_registration(connection: Connection, registration: UUID) -> RegistrationSnapshot | None:
+    """Return the registration as known so far."""
+    snapshot = await connection.fetchval("SELECT snapshot FROM registrations WHERE id = $1", registration)
+    return RegistrationSnapshot.model_validate(snapshot) if snapshot else None
+
+
+async def set_unsubscribed(connection: Connection, registration: UUID, *, unsubscribed: bool) -> None:
+    """Note whether the person wants reminders and news of this seminar."""
+    await connection.execute("UPDATE registrations SET unsubscribed = $2 WHERE id = $1", registration, unsubscribed)
+
+
+async def is_unsubscribed(connection: Connection, registration: UUID) -> bool:
+    """Return whether the person has unsubscribed."""
+    return bool(await connection.fetchval("SELECT unsubscribed FROM registrations WHERE id = $1", registration))
+
+
+# --- reminder rules ---
+
+
+async def keep_rules(connection: Connection, seminar: str, rules: list[Rule], now: datetime) -> None:
+    """Set the rules' moments. A changed moment is a new generation, born closed if it is past: the notice says it all."""
+    await connection.executemany(
+        "INSERT INTO reminder_rules AS r (seminar, rule, attendance, due_at, expires_at) VALUES ($1, $2, $3, $4, $5)"
+        " ON CONFLICT (seminar, rule, attendance) DO UPDATE SET due_at = excluded.due_at,"
+        " expires_at = excluded.expires_at,"
+        " generation = r.generation + (r.due_at <> excluded.due_at)::integer,"
+        " state = CASE WHEN r.due_at = excluded.due_at THEN r.state"
+        " WHEN excluded.due_at <= $6 THEN 'closed' ELSE 'scheduled' END",
+        [(seminar, rule.rule, rule.attendance, rule.due_at, rule.expires_at, now) for rule in rules],
+    )
+
+
+async def drop_rules(connection: Connection, seminar: str, kept: list[Rule]) -> None:
+    """Close the rules that the seminar no longer has; a new generation keeps their e-mails from being claimed."""
+    await connection.execute(
+        "UPDATE reminder_rules SET state = 'closed', generation = generation + 1 WHERE seminar = $1"
+        " AND (rule, attendance) NOT IN (SELECT * FROM unnest($2::text[], $3::text[]))",
+        seminar,
+        [rule.rule for rule in kept],
+        [rule.attendance for rule in kept],
+    )
+
+
+async def lock_due_rule(connection: Connection, now: datetime) -> asyncpg.Record | None:
+    """Return the next rule whose moment has come, locked for this transaction alone.
+
+    None may also mean that another replica has just taken the one found.
+    """
+    return await connection.fetchrow(
+        "SELECT seminar, rule, attendance, generation, due_at FROM reminder_rules"
+        " WHERE state = 'scheduled' AND due_at <= $1 ORDER BY expires_at LIMIT 1 FOR UPDATE",
+        now,
+    )
+
+
+async def materialise(connection: Connection, rule: asyncpg.Record) -> int:
+    """Write the rule's e-mails, one for everyone who was confirmed by its moment; return how many."""
+    count = await connection.fetchval(
+        "WITH written AS (INSERT INTO emails (registration, seminar, kind, rule, generation, due_at)"
+        " SELECT id, seminar, 'reminder', $2, $4, $5 FROM registrations"
+        " WHERE seminar = $1 AND attendance = $3 AND status = 'confirmed' AND confirmed_at <= $5"
+        " ON CONFLICT DO NOTHING RETURNING 1),"
+        " closed AS (UPDATE reminder_rules SET state = 'materialised'"
+        " WHERE seminar = $1 AND rule = $2 AND attendance = $3) SELECT count(*) FROM written",
+        rule["seminar"],
+        rule["rule"],
+        rule["attendance"],
+        rule["generation"],
+        rule["due_at"],
+    )
+    return int(count)
+
+
+async def next_due(connection: Connection) -> datetime | None:
+    """Return the moment of the next rule to come."""
+    return await connection.fetchval("SELECT min(due_at) FROM reminder_rules WHERE state = 'scheduled'")
+
+
+async def remind_late_comer(connection: Connection, registration: RegistrationSnapshot) -> None:
+    """Write the reminders whose rules were materialised before this person's message came.
+
+    Whoever was confirmed after a rule's moment is covered by the e-mail that says so. The rules are locked FOR SHARE,
+    the materialiser holds them FOR UPDATE: nobody falls between the two.
+    """
+    await connection.execute(
+        "WITH rules AS (SELECT * FROM reminder_rules WHERE seminar = $1 AND attendance = $2 FOR SHARE)"
+        " INSERT INTO emails (registration, seminar, kind, rule, generation, due_at, state, reason)"
+        " SELECT $3, $1, 'reminder', rule, generation, due_at,"
+        " CASE WHEN due_at < $4 THEN 'covered' ELSE 'pending' END,"
+        " CASE WHEN due_at < $4 THEN 'said when they signed up' END"
+        " FROM rules WHERE due_at < $4 OR state = 'materialised' ON CONFLICT DO NOTHING",
+        registration.seminar,
+        registration.attendance,
+        registration.id,
+        registration.confirmed_at,
+    )
+
+
+async def reminders(connection: Connection, seminar: str) -> list[asyncpg.Record]:
+    """Return each rule with the number of people whom it reaches: planned before its moment, written after it."""
+    return await connection.fetch(
+        "SELECT r.rule, r.attendance, r.due_at, r.expires_at, r.state, r.generation,"
+        " CASE WHEN r.state = 'scheduled' THEN (SELECT count(*) FROM registrations g WHERE g.seminar = r.seminar"
+        "   AND g.attendance = r.attendance AND g.status = 'confirmed' AND NOT g.unsubscribed AND NOT g.suppressed)"
+        " ELSE (SELECT count(*) FROM emails e JOIN registrations g ON g.id = e.registration"
+        "   WHERE e.seminar = r.seminar AND e.rule = r.rule AND e.generation = r.generation"
+        "   AND g.attendance = r.attendance AND e.state IN ('pending', 'sending', 'sent', 'failed')) END AS recipients"
+        " FROM reminder_rules r WHERE r.seminar = $1 ORDER BY r.due_at, r.attendance",
+        seminar,
+    )
+
+
+# --- e-mails ---
+
+
+async def insert_email(  # noqa: PLR0913 - the columns of a row
+    connection: Connection,
+    registration: RegistrationSnapshot,
+    kind: Kind,
+    generation: int,
+    due_at: datetime,
+    correlation_id: str,
+) -> None:
+    """Owe somebody an e-mail, once."""
+    await connection.execute(
+        "INSERT INTO emails (registration, seminar, kind, generation, due_at, correlation_id)"
+        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+        registration.id,
+        registration.seminar,
+        kind,
+        generation,
+        due_at,
+        correlation_id,
+    )
+
+
+async def insert_notices(
+    connection: Connection, seminar: SeminarSnapshot, kind: Kind, due_at: datetime, correlation_id: str
+) -> None:
+    """Owe everyone who comes or waits a notice about this revision of the seminar."""
+    await connection.execute(
+        "INSERT INTO emails (registration, seminar, kind, generation, due_at, correlation_id)"
+        " SELECT id, seminar, $2, $3, $4, $5 FROM registrations WHERE seminar = $1 AND status <> 'cancelled'"
+        " ON CONFLICT DO NOTHING",
+        seminar.slug,
+        kind,
+        seminar.revision,
+        due_at,
+        correlation_id,
+    )
+
+
+class Claim(NamedTuple):
+    """An e-mail that is this replica's own until its lease runs out."""
+
+    id: UUID
+    registration: UUID
+    fence: int
+    correlation_id: str
+
+
+async def claim(connection: Connection, now: datetime, lease: float, most: int) -> list[Claim]:
+    """Claim up to `most` e-mails that are due, for `lease` seconds; what expires soonest first.
+
+    Rows whose lease has run out are claimed anew. If their DATA had begun, a copy may have arrived: it is counted.
+    Reminders of another generation than their rule's are left where they are.
+    """
+    rows = await connection.fetch(
+        "WITH ready AS (SELECT e.id FROM emails e"
+        " JOIN registrations g ON g.id = e.registration JOIN seminars s ON s.slug = e.seminar"
+        " LEFT JOIN reminder_rules r ON r.seminar = e.seminar AND r.rule = e.rule AND r.attendance = g.attendance"
+        " WHERE ((e.state = 'pending' AND e.retry_at <= clock_timestamp())"
+        "   OR (e.state = 'sending' AND e.lease_until <= clock_timestamp()))"
+        " AND e.due_at <= $1 AND (r.generation IS NULL OR r.generation = e.generation)"
+        " ORDER BY r.expires_at NULLS FIRST, e.due_at LIMIT $3 FOR UPDATE OF e SKIP LOCKED)"
+        " UPDATE emails e SET fence = fence + 1, attempts = attempts + 1, state = 'sending',"
+        " ambiguous = ambiguous + (data_begun_at IS NOT NULL)::integer, data_begun_at = NULL,"
+        " lease_until = clock_timestamp() + make_interval(secs => $2)"
+        " FROM ready WHERE e.id = ready.id RETURNING e.id, e.registration, e.fence, e.correlation_id",
+        now,
+        lease,
+        most,
+    )
+    return [Claim(**row) for row in rows]
+
+
+async def look_at(connection: Connection, email: UUID) -> Claimed:
+    """Return the e-mail with its person, its seminar and its rule as they stand."""
+    row = await connection.fetchrow(
+        "SELECT e.kind, e.generation, e.attempts, g.snapshot AS registration, s.snapshot AS seminar, s.moved_revision,"
+        " g.unsubscribed, g.suppressed, r.generation AS rule_generation, r.due_at AS rule_due_at,"
+        " r.expires_at AS rule_expires_at FROM emails e"
+        " JOIN registrations g ON g.id = e.registration JOIN seminars s ON s.slug = e.seminar"
+        " LEFT JOIN reminder_rules r ON r.seminar = e.seminar AND r.rule = e.rule AND r.attendance = g.attendance"
+        " WHERE e.id = $1",
+        email,
+    )
+    return Claimed(
+        **dict(row)
+        | {
+            "kind": Kind(row["kind"]),
+            "registration": RegistrationSnapshot.model_validate(row["registration"]),
+            "seminar": SeminarSnapshot.model_validate(row["seminar"]),
+        }
+    )
+
+
+async def begin_data(connection: Connection, claim: Claim, margin: float) -> bool:
+    """Note that the content is about to leave; False if the lease is another's or ends in less than `margin` seconds."""
+    done = await connection.fetchval(
+        "UPDATE emails SET data_begun_at = clock_timestamp() WHERE id = $1 AND fence = $2 AND state = 'sending'"
+        " AND lease_until > clock_timestamp() + make_interval(secs => $3) RETURNING true",
+        claim.id,
+        claim.fence,
+        margin,
+    )
+    return done is not None
+
+
+async def mark_sent(connection: Connection, claim: Claim, reply: str, now: datetime) -> bool:
+    """Note that the server took it over; False if the claim is no longer ours."""
+    done = await connection.fetchval(
+        "UPDATE emails SET state = 'sent', sent_at = $4, smtp_reply = $3, lease_until = NULL, data_begun_at = NULL"
+        " WHERE id = $1 AND fence = $2 AND state = 'sending' RETURNING true",
+        claim.id,
+        claim.fence,
+        reply,
+        now,
+    )
+    return done is not None
+
+
+async def close(connection: Connection, claim: Claim, verdict: Verdict, reply: str | None = None) -> bool:
+    """Close the e-mail unsent; False if the claim is no longer ours."""
+    done = await connection.fetchval(
+        "UPDATE emails SET state = $3, reason = $4, smtp_reply = coalesce($5, smtp_reply), lease_until = NULL,"
+        " data_begun_at = NULL WHERE id = $1 AND fence = $2 AND state = 'sending' RETURNING true",
+        claim.id,
+        claim.fence,
+        verdict.state,
+        verdict.reason,
+        reply,
+    )
+    return done is not None
+
+
+async def postpone(
+    connection: Connection, claim: Claim, delay: float, reply: str | None, *, ambiguous: bool
+) -> None:
+    """Give the claim back, to be tried again in `delay` seconds; `ambiguous` if a copy may have arrived."""
+    await connection.execute(
+        "UPDATE emails SET state = 'pending', retry_at = clock_timestamp() + make_interval(secs => $3),"
+        " smtp_reply = coalesce($4, smtp_reply), ambiguous = ambiguous + $5::integer, lease_until = NULL,"
+        " data_begun_at = NULL WHERE id = $1 AND fence = $2 AND state = 'sending'",
+        claim.id,
+        claim.fence,
+        delay,
+        reply,
+        int(ambiguous),
+    )
+
+
+async def suppress(connection: Connection, registration: UUID) -> None:
+    """Note that the address refuses e-mail for good."""
+    await connection.execute("UPDATE registrations SET suppressed = true WHERE id = $1", registration)
+
+
+async def listing(
+    connection: Connection, seminar: str, after: tuple[datetime, UUID] | None, limit: int
+) -> list[asyncpg.Record]:
+    """Return a seminar's e-mails in the order they are due, from behind `after` on."""
+    return await connection.fetch(
+        "SELECT e.id, e.registration, e.kind, e.rule, e.generation, g.snapshot->>'email' AS to,"
+        " CASE WHEN e.state = 'pending' AND e.rule <> '' AND e.generation IS DISTINCT FROM r.generation"
+        "   THEN 'superseded' ELSE e.state END AS state,"
+        " e.reason, e.due_at, e.sent_at, e.attempts, e.ambiguous, e.smtp_reply"
+        " FROM emails e JOIN registrations g ON g.id = e.registration"
+        " LEFT JOIN reminder_rules r ON r.seminar = e.seminar AND r.rule = e.rule AND r.attendance = g.attendance"
+        " WHERE e.seminar = $1 AND ($2::timestamptz IS NULL OR (e.due_at, e.id) > ($2, $3))"
+        " ORDER BY e.due_at, e.id LIMIT $4",
+        seminar,
+        after[0] if after else None,
+        after[1] if after else None,
+        limit,
+    )
+
+
+async def retry(connection: Connection, email: UUID) -> State | None:
+    """Have a failed or resting e-mail tried again now; return the state it was in, None if there is none such."""
+    state = await connection.fetchval("SELECT state FROM emails WHERE id = $1 FOR UPDATE", email)
+    if state in (State.FAILED, State.PENDING):
+        await connection.execute(
+            "UPDATE emails SET state = 'pending', reason = NULL, retry_at = '-infinity' WHERE id = $1", email
+        )
+        await connection.execute(
+            "UPDATE registrations SET suppressed = false WHERE id = (SELECT registration FROM emails WHERE id = $1)",
+            email,
+        )
+    return State(state) if state else None

@@ -1,0 +1,8 @@
+"""`python -m services.registration` serves, `python -m services.registration migrate` prepares its database and the broker."""
+
+from services.registration.app import MIGRATIONS, build
+from services.registration.settings import Settings
+from shared.process import main
+
+if __name__ == "__main__":
+    main("registration", Settings, build, MIGRATIONS)

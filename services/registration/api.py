@@ -1,0 +1,241 @@
+"""Registration's JSON API."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable
+from typing import Any
+
+import asyncpg
+from aiohttp import web
+from pydantic import ValidationError
+
+from services.registration import commands, store
+from services.registration.links import DeadLinkError, follow
+from services.registration.model import Details, Refusal, RefusedError, Registration, SignUp
+from shared.clock import Clock
+from shared.database import Connection
+from shared.messages import Attendance, SeminarSnapshot
+from shared.web.bodies import read_json, read_object
+from shared.web.health import DATABASE
+from shared.web.organiser import SETTINGS, organiser_of
+from shared.web.problems import Problem, invalid, not_found
+
+CLOCK = web.AppKey("CLOCK", Clock)
+PAGE = 100  # registrations in one answer
+LONGEST_KEY = 255  # characters of an Idempotency-Key
+EXPORTED = (
+    "name", "email", "status", "attendance", "organisation", "municipality", "dietary_needs", "headcount", "language",
+    "registered_at",
+)  # fmt: skip
+
+REFUSALS = {
+    Refusal.NOT_OFFERED: "The seminar cannot be attended that way",
+    Refusal.NOT_OPEN: "Sign-up has not opened yet",
+    Refusal.DEADLINE_PASSED: "The deadline for attending in person has passed",
+    Refusal.OVER: "The seminar is over",
+    Refusal.CANCELLED: "The seminar is cancelled",
+}
+
+
+async def sign_up(request: web.Request) -> web.Response:
+    """Take a sign-up: 202 with a reference and the outcome, the same for known addresses and new ones."""
+    given = await read_json(request, SignUp)
+    key, digest = _idempotency_key(request), hashlib.sha256(await request.read()).digest()
+    async with request.app[DATABASE].transaction() as connection:
+        if key and (kept := await _replay(connection, key, digest)):
+            return web.json_response(kept["answer"], status=kept["status"], headers={"Idempotent-Replayed": "true"})
+        outcome = await run(commands.sign_up(connection, given, request.app[CLOCK].now()))
+        answer = {"id": str(outcome.id), "outcome": outcome.status.value}
+        if key:
+            await store.keep_answer(connection, key, digest, 202, answer)
+    return web.json_response(answer, status=202)
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
+        detail = f"1 to {LONGEST_KEY} printable characters"
+        raise Problem(422, "invalid", "A header does not fit", errors=[{"field": "Idempotency-Key", "detail": detail}])
+    return key
+
+
+async def _replay(connection: Connection, key: str, digest: bytes) -> asyncpg.Record | None:
+    if not await store.lock_key(connection, key):
+        raise Problem(409, "request-in-progress", "A request with this Idempotency-Key is being worked on")
+    kept = await store.kept_answer(connection, key)
+    if kept and kept["body_hash"] != digest:
+        raise Problem(422, "idempotency-key-reused", "This Idempotency-Key came with another body before")
+    return kept
+
+
+async def run(command: Any) -> Any:
+    """Await a command and say over HTTP what the domain saw."""
+    try:
+        return await command
+    except commands.UnknownSeminarError:
+        raise not_found("seminar") from None
+    except RefusedError as error:
+        raise Problem(409, error.refusal, REFUSALS[error.refusal]) from None
+    except commands.VersionConflictError:
+        raise Problem(412, "precondition-failed", "The registration has changed since") from None
+
+
+async def get_mine(request: web.Request) -> web.Response:
+    """Answer with one's registration and its version as ETag."""
+    async with request.app[DATABASE].connection() as connection:
+        registration, _ = await bearer(request, connection)
+        place = await store.place_in_queue(connection, registration.id)
+    return _mine(registration, place)
+
+
+async def patch_mine(request: web.Request) -> web.Response:
+    """Correct one's registration: any of the sign-up's fields but seminar and address."""
+    fields = await read_object(request)
+    for fixed in ("seminar", "email"):
+        if fixed in fields:
+            error = {"field": fixed, "detail": "cannot be changed; cancel, and sign up anew"}
+            raise Problem(422, "invalid", "The body does not fit", errors=[error])
+    async with request.app[DATABASE].transaction() as connection:
+        standing, _ = await bearer(request, connection)
+        try:
+            details = Details(**standing.details.model_dump() | fields)
+        except ValidationError as error:
+            raise invalid(error) from None
+        read, now = _if_match(request), request.app[CLOCK].now()
+        changed: Registration = await run(commands.change(connection, standing.id, details, now, read=read))
+        place = await store.place_in_queue(connection, changed.id)
+    return _mine(changed, place)
+
+
+async def delete_mine(request: web.Request) -> web.Response:
+    """Cancel one's registration."""
+    if "erase" in request.query:
+        error = {"field": "erase", "detail": "is not offered here; ask the organiser to erase"}
+        raise Problem(422, "invalid", "The query does not fit", errors=[error])
+    async with request.app[DATABASE].transaction() as connection:
+        standing, _ = await bearer(request, connection)
+        cancelled: Registration = await run(commands.cancel(connection, standing.id, request.app[CLOCK].now()))
+    return _mine(cancelled, None)
+
+
+async def bearer(request: web.Request, connection: Connection) -> tuple[Registration, SeminarSnapshot]:
+    """Return whose token the request bears; raises a 401 Problem."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    try:
+        if scheme.lower() != "bearer":
+            raise DeadLinkError
+        return await follow(connection, request.app[SETTINGS].keys, token.strip(), request.app[CLOCK].now())
+    except DeadLinkError:
+        challenge = {"WWW-Authenticate": 'Bearer realm="registration"'}
+        raise Problem(401, "unauthorised", "This needs the token of a mailed link", headers=challenge) from None
+
+
+def _mine(registration: Registration, place: int | None) -> web.Response:
+    headers = {"ETag": f'"{registration.version}"', "Cache-Control": "no-store"}
+    return web.json_response(_shown(registration) | {"place": place}, headers=headers)
+
+
+def _shown(registration: Registration) -> dict[str, Any]:
+    return {
+        "id": str(registration.id),
+        "seminar": registration.seminar,
+        "version": registration.version,
+        "status": registration.status.value,
+        **registration.details.model_dump(mode="json"),
+        "registered_at": registration.registered_at.isoformat(),
+        "confirmed_at": registration.confirmed_at.isoformat() if registration.confirmed_at else None,
+    }
+
+
+def _if_match(request: web.Request) -> int | None:
+    given = request.headers.get("If-Match", "").strip()
+    if not given or given == "*":
+        return None
+    version = given.removeprefix("W/").strip('"')
+    if not version.isdecimal():
+        raise Problem(412, "precondition-failed", 'If-Match must be one ETag as given, such as "3"')
+    return int(version)
+
+
+# --- for organisers ---
+
+
+async def list_registrations(request: web.Request) -> web.Response:
+    """Answer with the seminar's registrations as they came."""
+    organiser_of(request)
+    async with request.app[DATABASE].connection() as connection:
+        seminar = await asked_seminar(request, connection)
+        rows = await store.listing(connection, seminar.slug, _cursor(request), PAGE + 1)
+    items = [_shown(store.to_registration(row)) for row in rows[:PAGE]]
+    return web.json_response({"items": items, "next": str(rows[PAGE - 1]["place"]) if len(rows) > PAGE else None})
+
+
+async def summarise(request: web.Request) -> web.Response:
+    """Answer with how many come, wait and have withdrawn."""
+    organiser_of(request)
+    async with request.app[DATABASE].connection() as connection:
+        seminar = await asked_seminar(request, connection)
+        in_person = await store.taken(connection, seminar.slug, Attendance.IN_PERSON)
+        online = await store.taken(connection, seminar.slug, Attendance.ONLINE)
+        cancelled = await store.count_cancelled(connection, seminar.slug)
+    mode = seminar.attendance.get(Attendance.IN_PERSON)
+    return web.json_response(
+        {
+            "in_person": {**in_person._asdict(), "capacity": mode.capacity if mode else 0},
+            "online": {"confirmed": online.confirmed},
+            "cancelled": cancelled,
+        }
+    )
+
+
+async def export_csv(request: web.Request) -> web.Response:
+    """Give the registrations as CSV (RFC 4180), in UTF-8 with a byte order mark so that spreadsheets read æøå."""
+    organiser_of(request)
+    async with request.app[DATABASE].connection() as connection:
+        seminar = await asked_seminar(request, connection)
+        rows = await store.listing(connection, seminar.slug, 0, None)
+    sheet = io.StringIO()
+    writer = csv.writer(sheet)
+    writer.writerow(EXPORTED)
+    writer.writerows([[cell(row[field]) for field in EXPORTED] for row in rows])
+    disposition = {"Content-Disposition": f'attachment; filename="{seminar.slug}.csv"', "Cache-Control": "no-store"}
+    return web.Response(
+        body=sheet.getvalue().encode("utf-8-sig"), content_type="text/csv", charset="utf-8", headers=disposition
+    )
+
+
+def cell(value: object) -> str:
+    """Return the value as text that no spreadsheet takes for a formula."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+async def asked_seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
+    """Return the seminar that the query names; raises a Problem: 422 not named, 404 unknown."""
+    slug = request.query.get("seminar")
+    if not slug:
+        error = {"field": "seminar", "detail": "which seminar? give its slug"}
+        raise Problem(422, "invalid", "The query does not fit", errors=[error])
+    seminar = await store.get_seminar(connection, slug)
+    if seminar is None:
+        raise not_found("seminar")
+    return seminar
+
+
+def _cursor(request: web.Request) -> int:
+    after = request.query.get("after", "0")
+    if not (after.isascii() and after.isdecimal() and len(after) < 19):  # noqa: PLR2004 - digits of a bigint
+        raise Problem(422, "invalid", "The query does not fit", errors=[{"field": "after", "detail": "no cursor"}])
+    return int(after)
+
+
+ROUTES: Iterable[web.RouteDef] = (
+    web.post("/api/registrations", sign_up),
+    web.get("/api/registrations", list_registrations),
+    web.get("/api/registrations/summary", summarise),
+    web.get("/api/registrations/export.csv", export_csv),
+    web.get("/api/registrations/mine", get_mine),
+    web.patch("/api/registrations/mine", patch_mine),
+    web.delete("/api/registrations/mine", delete_mine),
+)

@@ -1,0 +1,158 @@
+"""Who is admitted, and on what terms: values and pure rules."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, NamedTuple
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from shared.messages import Attendance, AttendanceMode, Language, RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
+
+MOST_HEADS = 500  # people around one screen
+
+
+class Refusal(StrEnum):
+    """Why somebody cannot sign up; each is a problem type of the API."""
+
+    NOT_OFFERED = "attendance-not-offered"
+    NOT_OPEN = "not-open-yet"
+    DEADLINE_PASSED = "deadline-passed"
+    OVER = "seminar-over"
+    CANCELLED = "seminar-cancelled"
+
+
+class RefusedError(ValueError):
+    """The rules do not admit it."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal
+
+
+def admit(seminar: SeminarSnapshot, attendance: Attendance, taken: int, now: datetime) -> RegistrationStatus:
+    """Return whether whoever signs up now is confirmed or waitlisted; `taken` seats are occupied or queued for.
+
+    Raises RefusedError when neither.
+    """
+    if refusal := refuse(seminar, attendance, now):
+        raise RefusedError(refusal)
+    capacity = seminar.attendance[attendance].capacity
+    return RegistrationStatus.CONFIRMED if capacity is None or taken < capacity else RegistrationStatus.WAITLISTED
+
+
+def refuse(seminar: SeminarSnapshot, attendance: Attendance, now: datetime) -> Refusal | None:
+    """Return why nobody can sign up for `attendance` at `now`, or None if they can."""
+    mode = seminar.attendance.get(attendance)
+    if seminar.status == "cancelled":
+        return Refusal.CANCELLED
+    if now >= seminar.end:
+        return Refusal.OVER
+    if mode is None:
+        return Refusal.NOT_OFFERED
+    if seminar.opens and now < seminar.opens:
+        return Refusal.NOT_OPEN
+    return Refusal.DEADLINE_PASSED if _too_late(mode, now) else None
+
+
+def _too_late(mode: AttendanceMode, now: datetime) -> bool:
+    return mode.deadline is not None and now > mode.deadline
+
+
+def free_seats(seminar: SeminarSnapshot, confirmed: int, now: datetime) -> int:
+    """Return how many of the waiting may be given a seat now: none after the deadline, when people have made plans."""
+    if refuse(seminar, Attendance.IN_PERSON, now):
+        return 0
+    capacity = seminar.attendance[Attendance.IN_PERSON].capacity
+    return MOST_PROMOTED if capacity is None else max(0, capacity - confirmed)
+
+
+MOST_PROMOTED = 10_000  # from a waiting list in one transaction
+
+
+def no_control_characters(text: str) -> str:
+    """Refuse what could break out of an e-mail header (RFC 5322, 2.2) or hide in an encoded word (RFC 2047)."""
+    if any(not character.isprintable() for character in text):
+        raise ValueError("must not contain control characters")
+    if "=?" in text:
+        raise ValueError("must not contain =?")
+    return text
+
+
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(no_control_characters),
+]
+# Deliverable in practice: a dot-atom local part (RFC 5322, 3.2.3) and a domain name with a dot; no quoting, no comments.
+EMAIL = (
+    r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@([A-Za-z0-9ÆØÅæøåÁČĐŊŠŦŽáčđŋšŧž]([A-Za-z0-9ÆØÅæøåÁČĐŊŠŦŽáčđŋšŧž-]{0,61}[A-Za-z0-9ÆØÅæøåÁČĐŊŠŦŽáčđŋšŧž])?\.)+"
+    r"[A-Za-z]{2,63}$"
+)
+Email = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=254, pattern=EMAIL),
+    AfterValidator(no_control_characters),
+]
+
+
+class Details(BaseModel):
+    """What people tell of themselves; they may correct it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Line
+    email: Email
+    attendance: Attendance
+    organisation: Line | None = None
+    municipality: Annotated[str, Field(pattern=r"^\d{4}$")] | None = None  # its official number
+    dietary_needs: Line | None = None
+    headcount: Annotated[int, Field(ge=1, le=MOST_HEADS)] = 1  # those who sit around one screen
+    language: Language = "nb"
+
+    @model_validator(mode="after")
+    def _fits_attendance(self) -> "Details":
+        if self.attendance is Attendance.IN_PERSON and self.headcount != 1:
+            raise ValueError("headcount: everyone who comes in person signs up for themselves")
+        if self.attendance is Attendance.ONLINE and self.dietary_needs:
+            raise ValueError("dietary_needs: only for those who come in person")
+        return self
+
+
+class SignUp(Details):
+    """A sign-up: to which seminar, and the details."""
+
+    seminar: Annotated[str, Field(max_length=80)]
+
+
+class Registration(NamedTuple):
+    """A registration as it stands."""
+
+    id: UUID
+    seminar: str
+    version: int
+    status: RegistrationStatus
+    details: Details
+    registered_at: datetime
+    confirmed_at: datetime | None
+    link_version: int
+
+
+def snapshot(registration: Registration, *, place: int | None = None, link_request: int | None = None) -> RegistrationSnapshot:
+    """Return what the others are told of a registration: nothing of diets and organisations."""
+    return RegistrationSnapshot(
+        id=registration.id,
+        version=registration.version,
+        seminar=registration.seminar,
+        status=registration.status,
+        attendance=registration.details.attendance,
+        name=registration.details.name,
+        email=registration.details.email,
+        language=registration.details.language,
+        registered_at=registration.registered_at,
+        confirmed_at=registration.confirmed_at,
+        place=place,
+        link_version=registration.link_version,
+        link_request=link_request,
+    )

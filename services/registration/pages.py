@@ -1,0 +1,178 @@
+"""Registration's pages: the form, what it answered, and what people do by their mailed link."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from services.registration import commands, store
+from services.registration.api import CLOCK, run
+from services.registration.links import DeadLinkError, follow
+from services.registration.model import Details, RefusedError, Registration, SignUp, refuse
+from shared.database import Connection
+from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
+from shared.web.health import DATABASE
+from shared.web.organiser import SETTINGS
+from shared.web.pages import language_of, redirect, render
+from shared.web.problems import Problem, field_errors, not_found
+
+FIELDS = ("name", "email", "attendance", "organisation", "dietary_needs", "headcount")
+PRIVATE = {"Referrer-Policy": "same-origin", "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
+
+
+async def sign_up_form(request: web.Request) -> web.Response:
+    """Show the form, or why nobody can sign up."""
+    async with request.app[DATABASE].connection() as connection:
+        context = await _form(request, connection, {"attendance": request.query.get("attendance", "")})
+    return render(request, "sign_up.html", context)
+
+
+async def sign_up(request: web.Request) -> web.Response:
+    """Take the form; on errors show it again with all that was typed."""
+    typed = {field: str(value) for field, value in (await request.post()).items() if field in FIELDS}
+    slug = request.match_info["slug"]
+    try:
+        given = SignUp(**_filled(typed), seminar=slug, language=language_of(request))
+    except ValidationError as error:
+        return await _form_again(request, typed, {e["field"].partition(".")[0]: "" for e in _located(error)})
+    try:
+        async with request.app[DATABASE].transaction() as connection:
+            outcome = await commands.sign_up(connection, given, request.app[CLOCK].now())
+    except commands.UnknownSeminarError:
+        raise not_found("seminar") from None
+    except RefusedError:
+        return await _form_again(request, typed, {"attendance": "refused"}, status=409)
+    return redirect(f"/register/{slug}/received?outcome={outcome.status}&attendance={given.attendance}")
+
+
+async def received(request: web.Request) -> web.Response:
+    """Say what came of a sign-up; no link to it here, that goes to the mailbox of its owner."""
+    async with request.app[DATABASE].connection() as connection:
+        seminar = await _seminar(request, connection)
+    context = {
+        "seminar": seminar,
+        "waitlisted": request.query.get("outcome") == RegistrationStatus.WAITLISTED,
+        "in_person": request.query.get("attendance") == Attendance.IN_PERSON,
+    }
+    return render(request, "received.html", context)
+
+
+def _filled(typed: Mapping[str, str]) -> dict[str, Any]:
+    """Drop what was left blank, and what belongs to the other way to attend: it may have been typed before switching."""
+    other = "headcount" if typed.get("attendance") == Attendance.IN_PERSON else "dietary_needs"
+    return {field: value for field, value in typed.items() if value.strip() and field != other}
+
+
+def _located(error: ValidationError) -> list[dict[str, str]]:
+    """Return field errors, with those of the whole form at the field they name."""
+    return [
+        {**e, "field": e["detail"].partition(":")[0]} if e["field"] == "body" else e for e in field_errors(error)
+    ]
+
+
+async def _form(request: web.Request, connection: Connection, typed: Mapping[str, str]) -> dict[str, Any]:
+    seminar = await _seminar(request, connection)
+    now = request.app[CLOCK].now()
+    taken = await store.taken(connection, seminar.slug, Attendance.IN_PERSON)
+    mode = seminar.attendance.get(Attendance.IN_PERSON)
+    full = mode is not None and mode.capacity is not None and sum(taken) >= mode.capacity
+    return {
+        "seminar": seminar,
+        "typed": typed,
+        "wrong": {},
+        "refusals": {attendance: refuse(seminar, attendance, now) for attendance in Attendance},
+        "deadline": mode.deadline if mode else None,
+        "full": full,
+    }
+
+
+async def _form_again(
+    request: web.Request, typed: Mapping[str, str], wrong: Mapping[str, str], status: int = 422
+) -> web.Response:
+    async with request.app[DATABASE].connection() as connection:
+        context = await _form(request, connection, typed)
+    return render(request, "sign_up.html", context | {"wrong": wrong}, status=status)
+
+
+async def _seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
+    seminar = await store.get_seminar(connection, request.match_info["slug"])
+    if seminar is None:
+        raise not_found("seminar")
+    return seminar
+
+
+# --- by the mailed link ---
+
+
+async def my_page(request: web.Request) -> web.Response:
+    """Show one's registration and what can be done with it."""
+    async with request.app[DATABASE].connection() as connection:
+        registration, seminar = await _mine(request, connection)
+        place = await store.place_in_queue(connection, registration.id)
+    now = request.app[CLOCK].now()
+    other = next(a for a in Attendance if a is not registration.details.attendance)
+    context = {
+        "seminar": seminar,
+        "registration": registration,
+        "details": registration.details,
+        "place": place,
+        "over": now >= seminar.end,
+        "other": other,
+        "switchable": refuse(seminar, other, now) is None,
+        "done": request.query.get("done", ""),
+    }
+    response = render(request, "my.html", context)
+    response.headers.update(PRIVATE)
+    return response
+
+
+async def cancel_mine(request: web.Request) -> web.Response:
+    """Withdraw."""
+    async with request.app[DATABASE].transaction() as connection:
+        registration, _ = await _mine(request, connection)
+        await run(commands.cancel(connection, registration.id, request.app[CLOCK].now()))
+    return _back(request, "cancelled")
+
+
+async def attend_otherwise(request: web.Request) -> web.Response:
+    """Switch between in person and online."""
+    try:
+        attendance = Attendance(str((await request.post()).get("attendance")))
+    except ValueError:
+        error = {"field": "attendance", "detail": "must be in_person or online"}
+        raise Problem(422, "invalid", "The form does not fit", errors=[error]) from None
+    async with request.app[DATABASE].transaction() as connection:
+        registration, _ = await _mine(request, connection)
+        details = switched(registration.details, attendance)
+        await run(commands.change(connection, registration.id, details, request.app[CLOCK].now()))
+    return _back(request, "switched")
+
+
+def switched(details: Details, attendance: Attendance) -> Details:
+    """Return the details for the other way to attend, without what is asked only for this one."""
+    return details.model_copy(update={"attendance": attendance, "dietary_needs": None, "headcount": 1})
+
+
+async def _mine(request: web.Request, connection: Connection) -> tuple[Registration, SeminarSnapshot]:
+    try:
+        keys = request.app[SETTINGS].keys
+        return await follow(connection, keys, request.match_info["token"], request.app[CLOCK].now())
+    except DeadLinkError:
+        raise not_found("registration") from None
+
+
+def _back(request: web.Request, done: str) -> web.Response:
+    response = redirect(f"/my/{request.match_info['token']}?done={done}")
+    response.headers.update(PRIVATE)
+    return response
+
+
+ROUTES: Iterable[web.RouteDef] = (
+    web.get("/register/{slug}", sign_up_form),
+    web.post("/register/{slug}", sign_up),
+    web.get("/register/{slug}/received", received),
+    web.get("/my/{token}", my_page),
+    web.post("/my/{token}/cancel", cancel_mine),
+    web.post("/my/{token}/attendance", attend_otherwise),
+)

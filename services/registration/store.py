@@ -1,0 +1,259 @@
+"""Every SQL statement of registration."""
+
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from services.registration.model import Details, Registration
+from shared.database import Connection
+from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
+
+COLUMNS = (
+    "id, seminar, version, status, attendance, name, email, organisation, municipality, dietary_needs, headcount,"
+    " language, registered_at, confirmed_at, link_version"
+)
+DETAILS = tuple(Details.model_fields)
+
+
+class Taken(NamedTuple):
+    """How many there are for one way to attend."""
+
+    confirmed: int
+    waitlisted: int
+
+
+def email_key(email: str) -> str:
+    """Return what two spellings of one address have in common."""
+    return email.strip().casefold()
+
+
+def to_registration(row: asyncpg.Record) -> Registration:
+    """Return the registration in a row."""
+    return Registration(
+        id=row["id"],
+        seminar=row["seminar"],
+        version=row["version"],
+        status=RegistrationStatus(row["status"]),
+        details=Details.model_construct(**{f: row[f] for f in DETAILS} | {"attendance": Attendance(row["attendance"])}),
+        registered_at=row["registered_at"],
+        confirmed_at=row["confirmed_at"],
+        link_version=row["link_version"],
+    )
+
+
+# --- seminars ---
+
+
+async def keep_seminar(connection: Connection, seminar: SeminarSnapshot) -> bool:
+    """Keep the snapshot if it is newer than what is known; return whether it was."""
+    done = await connection.fetchval(
+        "INSERT INTO seminars AS s (slug, revision, snapshot) VALUES ($1, $2, $3) ON CONFLICT (slug) DO UPDATE"
+        " SET revision = excluded.revision, snapshot = excluded.snapshot WHERE s.revision < excluded.revision"
+        " RETURNING true",
+        seminar.slug,
+        seminar.revision,
+        seminar.model_dump(mode="json"),
+    )
+    return done is not None
+
+
+async def get_seminar(connection: Connection, slug: str) -> SeminarSnapshot | None:
+    """Return registration's copy of the seminar."""
+    snapshot = await connection.fetchval("SELECT snapshot FROM seminars WHERE slug = $1", slug)
+    return SeminarSnapshot.model_validate(snapshot) if snapshot else None
+
+
+async def lock_seminar(connection: Connection, slug: str) -> SeminarSnapshot | None:
+    """Return the seminar and keep its seats to this transaction until the commit."""
+    snapshot = await connection.fetchval("SELECT snapshot FROM seminars WHERE slug = $1 FOR UPDATE", slug)
+    return SeminarSnapshot.model_validate(snapshot) if snapshot else None
+
+
+# --- registrations ---
+
+
+async def taken(connection: Connection, seminar: str, attendance: Attendance) -> Taken:
+    """Count who has a seat and who waits for one."""
+    row = await connection.fetchrow(
+        "SELECT count(*) FILTER (WHERE status = 'confirmed') AS confirmed,"
+        " count(*) FILTER (WHERE status = 'waitlisted') AS waitlisted"
+        " FROM registrations WHERE seminar = $1 AND attendance = $2",
+        seminar,
+        attendance,
+    )
+    return Taken(**row)
+
+
+async def insert(
+    connection: Connection, registration: UUID, seminar: str, details: Details, status: RegistrationStatus, now: datetime
+) -> Registration | None:
+    """Add a registration; None if one with that address stands already."""
+    row = await connection.fetchrow(
+        "INSERT INTO registrations (id, seminar, status, attendance, name, email, email_key, organisation, municipality,"
+        " dietary_needs, headcount, language, registered_at, confirmed_at, queued_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::timestamptz,"
+        " CASE WHEN $3 = 'confirmed' THEN $13::timestamptz END, CASE WHEN $3 = 'waitlisted' THEN nextval('queue_places') END)"
+        f" ON CONFLICT (seminar, email_key) WHERE status <> 'cancelled' DO NOTHING RETURNING {COLUMNS}",
+        registration,
+        seminar,
+        status,
+        details.attendance,
+        details.name,
+        details.email,
+        email_key(details.email),
+        details.organisation,
+        details.municipality,
+        details.dietary_needs,
+        details.headcount,
+        details.language,
+        now,
+    )
+    return to_registration(row) if row else None
+
+
+async def request_link(connection: Connection, seminar: str, email: str, today: date, most: int) -> asyncpg.Record | None:
+    """Count a request for the link of what stands for the address; None after `most` on one day."""
+    return await connection.fetchrow(
+        "UPDATE registrations SET link_requests = link_requests + 1, links_sent_on = $3,"
+        " links_sent = CASE WHEN links_sent_on = $3 THEN links_sent + 1 ELSE 1 END"
+        " WHERE seminar = $1 AND email_key = $2 AND status <> 'cancelled'"
+        " AND (links_sent_on IS DISTINCT FROM $3 OR links_sent < $4)"
+        f" RETURNING link_requests, {COLUMNS}",
+        seminar,
+        email_key(email),
+        today,
+        most,
+    )
+
+
+def requested(row: asyncpg.Record) -> tuple[Registration, int]:
+    """Return the registration whose link was asked for, and how often it has been."""
+    return to_registration(row), row["link_requests"]
+
+
+async def get(connection: Connection, registration: UUID) -> Registration | None:
+    """Return the registration as it stands."""
+    row = await connection.fetchrow(f"SELECT {COLUMNS} FROM registrations WHERE id = $1", registration)
+    return to_registration(row) if row else None
+
+
+async def place_in_queue(connection: Connection, registration: UUID) -> int | None:
+    """Return the place in the waiting list, from 1, or None for who does not wait."""
+    place = await connection.fetchval(
+        "SELECT (SELECT count(*) FROM registrations o WHERE o.seminar = r.seminar AND o.queued_at <= r.queued_at)"
+        " FROM registrations r WHERE r.id = $1 AND r.queued_at IS NOT NULL",
+        registration,
+    )
+    return int(place) if place is not None else None
+
+
+async def cancel(connection: Connection, registration: UUID, now: datetime) -> Registration:
+    """Withdraw a standing registration."""
+    row = await connection.fetchrow(
+        "UPDATE registrations SET status = 'cancelled', version = version + 1, cancelled_at = $2, queued_at = NULL"
+        f" WHERE id = $1 RETURNING {COLUMNS}",
+        registration,
+        now,
+    )
+    return to_registration(row)
+
+
+async def correct(connection: Connection, registration: UUID, details: Details) -> Registration:
+    """Replace what people told of themselves, but for address and attendance."""
+    row = await connection.fetchrow(
+        "UPDATE registrations SET version = version + 1, name = $2, organisation = $3, municipality = $4,"
+        f" dietary_needs = $5, headcount = $6, language = $7 WHERE id = $1 RETURNING {COLUMNS}",
+        registration,
+        details.name,
+        details.organisation,
+        details.municipality,
+        details.dietary_needs,
+        details.headcount,
+        details.language,
+    )
+    return to_registration(row)
+
+
+async def attend(
+    connection: Connection, registration: UUID, details: Details, status: RegistrationStatus, now: datetime
+) -> Registration:
+    """Switch between in person and online."""
+    row = await connection.fetchrow(
+        "UPDATE registrations SET version = version + 1, attendance = $2, status = $3, headcount = $5,"
+        " dietary_needs = $6, confirmed_at = CASE WHEN $3 = 'confirmed' THEN $4::timestamptz END,"
+        " queued_at = CASE WHEN $3 = 'waitlisted' THEN nextval('queue_places') END"
+        f" WHERE id = $1 RETURNING {COLUMNS}",
+        registration,
+        details.attendance,
+        status,
+        now,
+        details.headcount,
+        details.dietary_needs,
+    )
+    return to_registration(row)
+
+
+async def promote(connection: Connection, seminar: str, seats: int, now: datetime) -> list[Registration]:
+    """Give the first in line a seat, as many as there are `seats`."""
+    rows = await connection.fetch(
+        "UPDATE registrations SET status = 'confirmed', version = version + 1, confirmed_at = $3, queued_at = NULL"
+        " WHERE id IN (SELECT id FROM registrations WHERE seminar = $1 AND status = 'waitlisted'"
+        f" ORDER BY queued_at LIMIT $2) RETURNING {COLUMNS}, place",
+        seminar,
+        seats,
+        now,
+    )
+    return [to_registration(row) for row in rows]
+
+
+async def listing(connection: Connection, seminar: str, after: int, limit: int | None) -> list[asyncpg.Record]:
+    """Return the registrations of a seminar as they came, from behind place `after` on."""
+    return await connection.fetch(
+        f"SELECT {COLUMNS}, cancelled_at, place FROM registrations WHERE seminar = $1 AND place > $2"
+        " ORDER BY place LIMIT $3",
+        seminar,
+        after,
+        limit,
+    )
+
+
+async def count_cancelled(connection: Connection, seminar: str) -> int:
+    """Count who has withdrawn."""
+    return int(
+        await connection.fetchval(
+            "SELECT count(*) FROM registrations WHERE seminar = $1 AND status = 'cancelled'", seminar
+        )
+    )
+
+
+# --- idempotency keys ---
+
+
+async def lock_key(connection: Connection, key: str) -> bool:
+    """Keep the key to this transaction; False if another holds it."""
+    return bool(await connection.fetchval("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 1))", key))
+
+
+async def kept_answer(connection: Connection, key: str) -> asyncpg.Record | None:
+    """Return what was answered to the key before."""
+    return await connection.fetchrow("SELECT body_hash, status, answer FROM idempotency_keys WHERE key = $1", key)
+
+
+async def keep_answer(connection: Connection, key: str, body_hash: bytes, status: int, answer: dict[str, Any]) -> None:
+    """Remember the answer to the key."""
+    await connection.execute(
+        "INSERT INTO idempotency_keys (key, body_hash, status, answer) VALUES ($1, $2, $3, $4)",
+        key,
+        body_hash,
+        status,
+        answer,
+    )
+
+
+async def forget_old_keys(connection: Connection) -> None:
+    """Delete keys after their 24 hours."""
+    await connection.execute(
+        "DELETE FROM idempotency_keys WHERE stored_at < clock_timestamp() - interval '24 hours'"
+    )

@@ -1,0 +1,55 @@
+"""One pool of PostgreSQL connections a process."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+STATEMENT_TIMEOUT = 15_000  # milliseconds; shorter than any lease, so a stuck statement never outlives its claim
+
+
+class Database:
+    """A pool with the two ways that services use it: to read, and to change and tell."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self.pool = pool
+        self.after_commit: Callable[[], None] = lambda: None
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection outside any transaction, for reading."""
+        async with self.pool.acquire() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection inside a transaction; after its commit the outbox's relay is nudged."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            yield connection
+        self.after_commit()
+
+
+@asynccontextmanager
+async def open_database(url: str, *, connections: int = 10) -> AsyncIterator[Database]:
+    """Open a pool of up to `connections` and close it at the end."""
+    pool = await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=connections,
+        init=_speak_json,
+        command_timeout=STATEMENT_TIMEOUT / 1000 + 5,
+        server_settings={"statement_timeout": str(STATEMENT_TIMEOUT), "timezone": "UTC"},
+    )
+    try:
+        yield Database(pool)
+    finally:
+        await pool.close()
+
+
+async def _speak_json(connection: Connection) -> None:
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)

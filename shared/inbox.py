@@ -1,0 +1,48 @@
+"""One effect per message and consumer, however often it is delivered."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from shared.bus import Handler
+from shared.database import Connection, Database
+from shared.messages import Message
+
+Handlers = Mapping[str, Callable[[Connection, Message], Awaitable[None]]]
+
+KEPT = 30  # days that an inbox row outlives its message; no broker keeps one longer than its retries
+
+log = structlog.get_logger()
+
+
+def once(database: Database, queue: str, handlers: Handlers, learnt: Callable[[], None] = lambda: None) -> Handler:
+    """Return a handler that runs the one for the message's type, and remembers it in the same transaction.
+
+    After the commit `learnt` is called, to wake loops that the effect concerns.
+    """
+
+    async def handle(message: Message) -> None:
+        with structlog.contextvars.bound_contextvars(correlation_id=message.correlationid):
+            async with database.transaction() as connection:
+                if not await _accept(connection, queue, message):
+                    log.info("message seen before", queue=queue, type=message.type, message=str(message.id))
+                    return
+                await handlers[message.type](connection, message)
+            learnt()
+            log.info("message handled", queue=queue, type=message.type, message=str(message.id))
+
+    return handle
+
+
+async def _accept(connection: Connection, queue: str, message: Message) -> bool:
+    row = await connection.fetchval(
+        "INSERT INTO inbox (queue, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true",
+        queue,
+        message.id,
+    )
+    return row is not None
+
+
+async def forget_old(connection: Connection) -> None:
+    """Delete what no delivery can concern any more."""
+    await connection.execute("DELETE FROM inbox WHERE received_at < clock_timestamp() - make_interval(days => $1)", KEPT)

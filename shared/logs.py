@@ -1,0 +1,55 @@
+"""Structured logs with a correlation id and without personal data."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+PERSONAL = frozenset({"name", "email", "to", "address", "token", "dietary_needs", "body", "document"})
+ADDRESS = re.compile(r"[^\s<>\"'(]+@[^\s<>\"')]+")
+TOKEN_PATH = re.compile(r"/(my|unsubscribe|watch)/[\w-]{16,}")
+
+
+def redact(text: str) -> str:
+    """Blank out e-mail addresses and personal links."""
+    return TOKEN_PATH.sub(r"/\1/[redacted]", ADDRESS.sub("[redacted]", text))
+
+
+def _without_personal_data(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if key in PERSONAL:
+            event[key] = "[redacted]"
+        elif isinstance(value, str):
+            event[key] = redact(value)
+    return event
+
+
+def configure(service: str, level: str = "INFO", form: str = "json", stream: TextIO = sys.stderr) -> None:
+    """Send all logs, the libraries' too, to `stream` as lines of `form` (json or text)."""
+    shared = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _without_personal_data,
+    ]
+    renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
+    if form == "text":
+        renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream)
+    remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove, renderer]),
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)  # its lines carry paths with personal links
+    structlog.contextvars.bind_contextvars(service=service)

@@ -1,0 +1,66 @@
+"""Numbered `.sql` files, each applied once, in order, by a command and never at a replica's start."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+
+LOCK = 0x_FA65_0001  # advisory lock: one migration of a database at a time
+SHARED = Path(__file__).parent / "migrations"
+
+
+class Migration(NamedTuple):
+    """One file: its name with the folder's, its SQL."""
+
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the SQL, so that an edited old file is noticed."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+class ChangedMigrationError(RuntimeError):
+    """A migration that was applied before has another text now."""
+
+
+def read(service: str, folder: Path) -> list[Migration]:
+    """Return the shared migrations and those of the service, in the order they are applied."""
+    return [
+        Migration(f"{owner}/{path.name}", path.read_text())
+        for owner, place in (("shared", SHARED), (service, folder))
+        for path in sorted(place.glob("*.sql"))
+    ]
+
+
+async def migrate(url: str, migrations: list[Migration]) -> list[str]:
+    """Apply what is missing, each in its own transaction, and return the names of what was applied.
+
+    Raises ChangedMigrationError if an applied one was edited.
+    """
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, checksum text NOT NULL,"
+            " applied_at timestamptz NOT NULL DEFAULT clock_timestamp())",
+        )
+        applied = dict(await connection.fetch("SELECT name, checksum FROM migrations"))
+        return [m.name for m in migrations if await _apply(connection, m, applied.get(m.name))]
+    finally:
+        await connection.close()
+
+
+async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration, known: str | None) -> bool:
+    if known == migration.checksum:
+        return False
+    if known is not None:
+        raise ChangedMigrationError(f"{migration.name} was applied and has been edited since; add a new file instead")
+    async with connection.transaction():
+        await connection.execute(migration.sql)
+        await connection.execute(
+            "INSERT INTO migrations (name, checksum) VALUES ($1, $2)", migration.name, migration.checksum
+        )
+    return True

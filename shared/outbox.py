@@ -1,0 +1,104 @@
+"""A committed change always emits its message, a rolled-back one never does.
+
+`record` writes the message in the change's own transaction; the relay publishes it after the commit. The relay is
+nudged in the process that committed and also polls, so neither a lost nudge nor a crash strands a row.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from shared.background import Nudge, first_of
+from shared.bus import Bus, PublishError
+from shared.database import Connection, Database
+from shared.messages import Message, decode, encode
+
+RELAY_LOCK = 0x_FA65_0002  # advisory lock: one relay of a database at a time, so that messages keep their order
+BATCH = 100  # messages published side by side
+POLL = 1.0  # seconds between looks when nobody nudges
+LONGEST_DELAY = 30.0  # seconds between attempts at one message
+
+log = structlog.get_logger()
+
+
+async def record(connection: Connection, message: Message) -> None:
+    """Owe `message` to the bus from this transaction's commit on."""
+    correlation = structlog.contextvars.get_contextvars().get("correlation_id", "")
+    stamped = message.model_copy(update={"correlationid": message.correlationid or correlation})
+    await connection.execute(
+        "INSERT INTO outbox (message_id, type, body) VALUES ($1, $2, $3)",
+        stamped.id,
+        stamped.type,
+        encode(stamped).decode(),
+    )
+
+
+class Relay:
+    """Brings a service's outbox to the bus."""
+
+    def __init__(self, database: Database, bus: Bus) -> None:
+        self._database = database
+        self._bus = bus
+        self.nudge = Nudge()
+        database.after_commit = self.nudge
+
+    async def run(self) -> None:
+        """Relay until cancelled; of several replicas one relays and the others stand by."""
+        async with self._database.connection() as connection:
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", RELAY_LOCK):
+                await asyncio.sleep(POLL)
+            await self._relay(connection)  # the pool takes the lock back with the connection
+
+    async def _relay(self, connection: Connection) -> None:
+        while True:
+            rows = await due(connection)
+            if rows:
+                await self._publish_all(connection, rows)
+            else:
+                await first_of(self.nudge.wait(), asyncio.sleep(POLL))
+
+    async def _publish_all(self, connection: Connection, rows: Sequence[asyncpg.Record]) -> None:
+        taken = await asyncio.gather(*(self._publish(row["body"]) for row in rows))
+        await settle(connection, [row["message_id"] for row, done in zip(rows, taken, strict=True) if done])
+        await postpone(connection, [row["message_id"] for row, done in zip(rows, taken, strict=True) if not done])
+
+    async def _publish(self, body: str) -> bool:
+        message = decode(body)
+        with structlog.contextvars.bound_contextvars(correlation_id=message.correlationid):
+            try:
+                await self._bus.publish(message)
+            except PublishError as error:
+                log.warning("message not taken by the bus", type=message.type, message=str(message.id), why=str(error))
+                return False
+            log.info("message published", type=message.type, message=str(message.id))
+            return True
+
+
+async def due(connection: Connection) -> list[asyncpg.Record]:
+    """Return the oldest rows that may be tried now."""
+    return await connection.fetch(
+        "SELECT message_id, body FROM outbox WHERE retry_at <= clock_timestamp() ORDER BY position LIMIT $1", BATCH
+    )
+
+
+async def settle(connection: Connection, messages: list[UUID]) -> None:
+    """Remove the rows that the bus has taken over."""
+    await connection.execute("DELETE FROM outbox WHERE message_id = ANY($1)", messages)
+
+
+async def postpone(connection: Connection, messages: list[UUID]) -> None:
+    """Let the rows that it has not rest, twice as long each time."""
+    await connection.execute(
+        "UPDATE outbox SET attempts = attempts + 1, retry_at = clock_timestamp()"
+        " + make_interval(secs => least($2, 0.1 * 2 ^ least(attempts, 20))) WHERE message_id = ANY($1)",
+        messages,
+        LONGEST_DELAY,
+    )
+
+
+async def pending(connection: Connection) -> int:
+    """Return how many messages wait for the bus."""
+    return int(await connection.fetchval("SELECT count(*) FROM outbox"))

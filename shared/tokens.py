@@ -1,0 +1,51 @@
+"""Personal links: derived from what they stand for, so they are stored nowhere and every e-mail carries the same one.
+
+A token is base64url(registration id, 16 bytes | link version, 2 bytes | HMAC-SHA-256 truncated to 16 bytes, RFC 2104),
+with a key of its own per purpose. It is revoked by raising the registration's link version.
+"""
+
+import base64
+import binascii
+import hmac
+import struct
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+Purpose = Literal["manage", "unsubscribe", "watch"]
+_BODY = struct.Struct(">16sH")
+_MAC_BYTES = 16
+
+
+class Link(NamedTuple):
+    """What a personal link stands for."""
+
+    registration: UUID
+    version: int
+
+
+class InvalidTokenError(ValueError):
+    """The token was not made by us for this purpose."""
+
+
+def sign(keys: tuple[bytes, ...], purpose: Purpose, link: Link) -> str:
+    """Return the token for `link`, 46 characters that are safe in a URL."""
+    body = _BODY.pack(link.registration.bytes, link.version)
+    return base64.urlsafe_b64encode(body + _mac(keys[0], purpose, body)).rstrip(b"=").decode()
+
+
+def verify(keys: tuple[bytes, ...], purpose: Purpose, token: str) -> Link:
+    """Return what `token` stands for; raises InvalidTokenError if no key of ours made it for `purpose`."""
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        body, mac = raw[: _BODY.size], raw[_BODY.size :]
+        identifier, version = _BODY.unpack(body)
+    except (binascii.Error, struct.error, ValueError) as error:
+        raise InvalidTokenError("not a token") from error
+    if not any([hmac.compare_digest(mac, _mac(key, purpose, body)) for key in keys]):  # noqa: C419 - constant time
+        raise InvalidTokenError("signature does not match")
+    return Link(UUID(bytes=identifier), version)
+
+
+def _mac(key: bytes, purpose: Purpose, body: bytes) -> bytes:
+    purpose_key = hmac.digest(key, f"fagseminar/{purpose}".encode(), "sha256")
+    return hmac.digest(purpose_key, body, "sha256")[:_MAC_BYTES]

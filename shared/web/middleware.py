@@ -1,0 +1,106 @@
+"""What every request passes through: its id, its log line, its error page, protection against cross-site posts."""
+
+import re
+import time
+from uuid import uuid4
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+from yarl import URL
+
+from shared.web.pages import TEMPLATES, render
+from shared.web.problems import Problem, not_found
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
+    " form-action 'self'; frame-ancestors 'self'",  # data: for the icons inside Designsystemet's CSS
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+log = structlog.get_logger()
+
+
+@web.middleware
+async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Name the request, or keep the name it came with, in every log line and message that follows from it."""
+    given = request.headers.get("X-Request-ID", "")
+    name = given if REQUEST_ID.fullmatch(given) else uuid4().hex
+    started = time.perf_counter()
+    with structlog.contextvars.bound_contextvars(correlation_id=name):
+        response = await handler(request)
+        resource = request.match_info.route.resource
+        log.info(
+            "request",
+            method=request.method,
+            route=resource.canonical if resource else "unknown",  # never the path: it may be a personal link
+            status=response.status,
+            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+        )
+    response.headers.setdefault("X-Request-ID", name)
+    return response
+
+
+@web.middleware
+async def security_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Add what a browser needs to be told; a handler that set a header itself has the last word."""
+    response = await handler(request)
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every error as problem details under /api/, as a page elsewhere."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return _answer(request, problem)
+    except web.HTTPRequestEntityTooLarge:
+        return _answer(request, Problem(413, "too-large", "The body is too large"))
+    except web.HTTPNotFound:
+        return _answer(request, not_found("page"))
+    except web.HTTPMethodNotAllowed as error:
+        allow = {hdrs.ALLOW: ", ".join(sorted(error.allowed_methods))}
+        return _answer(request, Problem(405, "method-not-allowed", "That method is not for this address", headers=allow))
+    except web.HTTPException:
+        raise
+    except Exception:
+        log.exception("request failed")
+        return _answer(request, Problem(500, "internal", "Something went wrong here; it has been noted"))
+
+
+def _answer(request: web.Request, problem: Problem) -> web.Response:
+    if request.path.startswith("/api/") or TEMPLATES not in request.config_dict:
+        return problem.response()
+    return render(request, "error.html", {"problem": problem}, status=problem.status)
+
+
+@web.middleware
+async def same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a browser's post from another site, by Sec-Fetch-Site (Fetch Metadata) or else by Origin (RFC 6454).
+
+    Clients that send neither are no browsers and carry no cookies of ours. One-click unsubscribe (RFC 8058) is exempt.
+    """
+    if request.method not in SAFE_METHODS and not request.path.startswith("/unsubscribe/") and _is_cross_site(request):
+        raise Problem(403, "cross-site", "This form was sent from another site")
+    return await handler(request)
+
+
+def _is_cross_site(request: web.Request) -> bool:
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is None:
+        return False
+    return origin == "null" or URL(origin).authority != URL(f"//{request.host}").authority
+
+
+MIDDLEWARES = (request_id, security_headers, errors, same_origin)

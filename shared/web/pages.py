@@ -1,0 +1,88 @@
+"""Server-rendered pages: templates, the reader's language, the base layout's needs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast, get_args
+from urllib.parse import urlencode
+
+import jinja2
+from aiohttp import web
+from babel.core import negotiate_locale
+
+from shared.messages import Language
+from shared.web.texts import DEFAULT, catalogue, date_text, say, time_text
+
+SHARED = Path(__file__).parent
+VENDOR = SHARED / "static" / "vendor"
+LANGUAGE_COOKIE = "language"
+A_YEAR = 365 * 24 * 3600  # seconds
+
+TEMPLATES = web.AppKey("TEMPLATES", dict[Language, jinja2.Environment])
+
+
+def environment(folder: Path, language: Language) -> jinja2.Environment:
+    """Return the templates of `folder` and the shared ones, speaking `language`."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([folder, SHARED / "templates"]),
+        autoescape=jinja2.select_autoescape(["html", "mjml"]),
+        undefined=jinja2.StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined] # by the extension
+    env.globals |= {
+        "language": language,
+        "language_query": _language_query,
+        "accessibility_statement_url": None,
+        "styles": [path.name for path in sorted(VENDOR.glob("*.css"))],
+        "say": lambda text: say(text, language),
+        "date_text": lambda moment, zone: date_text(moment, zone, language),
+        "time_text": lambda moment, zone: time_text(moment, zone, language),
+    }
+    return env
+
+
+def _language_query(query: Mapping[str, str], language: Language) -> str:
+    """Return the query that asks for the same page in `language`."""
+    return urlencode({**query, "lang": language})
+
+
+def install(app: web.Application, folder: Path, **site: str | None) -> None:
+    """Give the application its templates, an environment a language; `site` is what the base layout says of it."""
+    app[TEMPLATES] = {language: environment(folder, language) for language in get_args(Language)}
+    for env in app[TEMPLATES].values():
+        env.globals |= site
+
+
+def language_of(request: web.Request) -> Language:
+    """Return the reader's language: `?lang=`, else their cookie, else Accept-Language, else bokmål."""
+    for chosen in (request.query.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+        if chosen in get_args(Language):
+            return cast("Language", chosen)
+    wanted = [part.partition(";")[0].strip() for part in request.headers.get("Accept-Language", "").split(",")]
+    aliases = {"no": "nb"}
+    found = negotiate_locale([aliases.get(w.partition("-")[0], w.partition("-")[0]) for w in wanted], get_args(Language))
+    return cast("Language", found or DEFAULT)
+
+
+def render(
+    request: web.Request, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
+) -> web.Response:
+    """Return the page, in the reader's language; a language chosen by `?lang=` is remembered in a cookie."""
+    language = language_of(request)
+    page = request.config_dict[TEMPLATES][language].get_template(template)
+    response = web.Response(
+        text=page.render(path=request.path, query=request.query, **(context or {})),
+        status=status,
+        content_type="text/html",
+        headers={"Content-Language": language, "Vary": "Accept-Language, Cookie"},
+    )
+    if request.query.get("lang") == language:
+        response.set_cookie(LANGUAGE_COOKIE, language, max_age=A_YEAR, samesite="Lax", path="/")
+    return response
+
+
+def redirect(location: str) -> web.Response:
+    """Return 303: the answer to a POST is to be got from `location`."""
+    return web.Response(status=303, headers={"Location": location})

@@ -1,0 +1,63 @@
+"""Problem details for HTTP APIs (RFC 9457) with types that stay the same."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+from pydantic import ValidationError
+
+TYPES = "/problems/"  # relative to the origin, RFC 9457 section 3.1.1
+
+
+class Problem(Exception):  # noqa: N818 - the standard's own word
+    """What went wrong, as the API says it.
+
+    `errors` lists every field at fault: `{"field": …, "detail": …}`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        title: str,
+        *,
+        detail: str | None = None,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(title)
+        self.status = status
+        self.kind = kind
+        self.title = title
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers or {}
+
+    def response(self) -> web.Response:
+        """Return the answer with media type application/problem+json."""
+        body: dict[str, Any] = {"type": TYPES + self.kind, "title": self.title, "status": self.status}
+        if self.detail:
+            body["detail"] = self.detail
+        if self.errors:
+            body["errors"] = list(self.errors)
+        return web.json_response(
+            body, status=self.status, headers=dict(self.headers), content_type="application/problem+json"
+        )
+
+
+def not_found(what: str) -> Problem:
+    """404 with the same body whoever asks."""
+    return Problem(404, "not-found", f"There is no such {what}")
+
+
+def invalid(error: ValidationError) -> Problem:
+    """422 that lists each field by its path in the body, without repeating what was sent."""
+    return Problem(422, "invalid", "The body does not fit", errors=field_errors(error))
+
+
+def field_errors(error: ValidationError) -> list[dict[str, str]]:
+    """Return `field` (dotted path) and `detail` for each thing that validation found."""
+    return [
+        {"field": ".".join(map(str, e["loc"])) or "body", "detail": e["msg"].removeprefix("Value error, ")}
+        for e in error.errors(include_url=False, include_input=False)
+    ]

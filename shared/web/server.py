@@ -1,0 +1,81 @@
+"""From an application to a process that serves it and ends in good order."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from aiohttp import web
+
+from shared.background import Background
+from shared.web import health
+from shared.web.middleware import MIDDLEWARES
+
+BODY_LIMIT = 256 * 1024  # bytes; a seminar document with every talk in three languages is a tenth of it
+SHUTDOWN = 10.0  # seconds for requests under way
+
+BACKGROUND = web.AppKey("BACKGROUND", Background)
+
+log = structlog.get_logger()
+
+
+def new_application() -> web.Application:
+    """Return an application with the shared middlewares and health checks."""
+    app = web.Application(middlewares=MIDDLEWARES, client_max_size=BODY_LIMIT)
+    app.add_routes(health.ROUTES)
+    return app
+
+
+@asynccontextmanager
+async def serving(app: web.Application, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve `app` on `listener`; at the end requests finish first, then its loops, bus and pool close."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind a listening socket; raises OSError when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+async def run(app: web.Application, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; raises RuntimeError when a loop of the service ends before that."""
+    stop = stop_signal()
+    async with serving(app, listen(host, port)):
+        log.info("serving", host=host, port=port)
+        await until(stop, app)
+
+
+def stop_signal() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def until(stop: asyncio.Event, *apps: web.Application) -> None:
+    """Return when `stop` is set; raises RuntimeError when a loop of one of `apps` ends."""
+    waits = {asyncio.ensure_future(stop.wait())} | {asyncio.ensure_future(app[BACKGROUND].ended()) for app in apps}
+    done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in pending:
+        wait.cancel()
+    for wait in done:
+        if isinstance(name := wait.result(), str):
+            raise RuntimeError(f"the loop {name} ended; so does the process")
