@@ -25,8 +25,6 @@ HTML_POLICY = {  # somebody else's HTML: it may look as it likes and do nothing
     " sandbox allow-popups allow-popups-to-escape-sandbox",
 }
 
-MAILBOX = web.AppKey("MAILBOX", "Mailbox")
-
 
 class Received(NamedTuple):
     """A message's summary."""
@@ -85,6 +83,9 @@ class Mailbox:
             yield port
         finally:
             server.close()
+
+
+MAILBOX = web.AppKey("MAILBOX", Mailbox)
 
 
 def _summary(identifier: str, content: bytes) -> Received:

@@ -106,21 +106,19 @@ async def _stream(request: web.Request, answer: aiohttp.ClientResponse) -> web.S
 
 async def health(request: web.Request) -> web.Response:
     """Answer with every service's health: 200 when all are well."""
-    path = request.path
-    answers = await asyncio.gather(*(_health(request.app, url / path[1:]) for url in request.app[UPSTREAMS].values()))
-    together = dict(zip(request.app[UPSTREAMS], answers, strict=True))
-    well = all(answer == web.HTTPOk.status_code for answer in answers)
-    status = "ready" if path.endswith("ready") else "live"
-    body = {"status": status if well else "unready", "services": {name: code == 200 for name, code in together.items()}}  # noqa: PLR2004
-    return web.json_response(body, status=200 if well else 503)
+    upstreams: dict[str, URL] = request.app[UPSTREAMS]
+    answers = await asyncio.gather(*(_is_well(request.app, url / request.path[1:]) for url in upstreams.values()))
+    well = request.path.rpartition("/")[2]  # live, or ready
+    body = {"status": well if all(answers) else "unready", "services": dict(zip(upstreams, answers, strict=True))}
+    return web.json_response(body, status=200 if all(answers) else 503)
 
 
-async def _health(app: web.Application, url: URL) -> int:
+async def _is_well(app: web.Application, url: URL) -> bool:
     try:
         async with app[CLIENT].get(url) as answer:
-            return answer.status
+            return answer.ok
     except (aiohttp.ClientConnectionError, TimeoutError):
-        return 0
+        return False
 
 
 ROUTES: Iterable[web.RouteDef] = (

@@ -280,11 +280,14 @@ class RabbitMQ:
     def _all_definitions(self) -> dict[str, object]:
         vhosts = [{"name": "/"}, *_items(self._definitions, "vhosts")]
         users = [{"name": ADMIN, "tags": "administrator"}, *_items(self._definitions, "users")]
+        everything = self._permissions([vhost["name"] for vhost in vhosts])
+        admins = [permission for permission in everything if permission["user"] == ADMIN]
+        given = _items(self._definitions, "permissions")
         return {
-            "permissions": self._permissions([vhost["name"] for vhost in vhosts]),
             **self._definitions,
             "vhosts": vhosts,
             "users": [{"tags": "", **self._hashed(user["name"]), **user} for user in users],
+            "permissions": [*admins, *given] if given else everything,
         }
 
     def _permissions(self, vhosts: Sequence[str]) -> list[dict[str, str]]:

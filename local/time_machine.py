@@ -25,8 +25,6 @@ STOPS = (  # what the page offers
     datetime(2023, 6, 1, 13, 15, tzinfo=OSLO),  # over
 )
 
-TIME_MACHINE = web.AppKey("TIME_MACHINE", "TimeMachine")
-
 
 class TimeMachine:
     """Moves the clock and remembers where it was moved to."""
@@ -49,6 +47,9 @@ class TimeMachine:
         fresh = self._file.with_suffix(".new")
         fresh.write_text(json.dumps({"offset_seconds": self.clock.offset.total_seconds()}))
         fresh.replace(self._file)
+
+
+TIME_MACHINE = web.AppKey("TIME_MACHINE", TimeMachine)
 
 
 def _text_only(value: object) -> object:

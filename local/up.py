@@ -1,20 +1,22 @@
-"""Everything on one machine: PostgreSQL, mailbox, time machine and the three services in one process, behind one port."""
+"""Everything on one machine: PostgreSQL, mailbox, time machine and the three services, in one process on one port."""
 
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
 import structlog
+import typer
 from aiohttp import web
 from yarl import URL
 
-from local import proxy, time_machine
 from local import mailbox as mail
+from local import proxy, time_machine
 from local.importing import import_file
 from local.mailbox import MAILBOX, Mailbox
 from local.postgres import Postgres
@@ -26,7 +28,6 @@ from services.notification.settings import Settings as NotificationSettings
 from services.registration import app as registration
 from services.registration.settings import Settings as RegistrationSettings
 from shared import migrations
-from shared.bus import OpenBus
 from shared.clock import Clock
 from shared.local_bus import LocalBus, LocalEndpoint
 from shared.settings import ServiceSettings
@@ -36,10 +37,20 @@ from shared.web.server import BODY_LIMIT, listen, serving, until
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent / "examples" / "planstrategi-4-0.yaml"
-MIGRATIONS = {
-    "catalog": catalog.MIGRATIONS,
-    "registration": registration.MIGRATIONS,
-    "notification": notification.MIGRATIONS,
+
+
+class Service(NamedTuple):
+    """What it takes to run a service."""
+
+    build: Callable[..., web.Application]
+    settings: type[ServiceSettings]
+    migrations: Path
+
+
+SERVICES = {
+    "catalog": Service(catalog.build, CatalogSettings, catalog.MIGRATIONS),
+    "registration": Service(registration.build, RegistrationSettings, registration.MIGRATIONS),
+    "notification": Service(notification.build, NotificationSettings, notification.MIGRATIONS),
 }
 
 
@@ -56,16 +67,15 @@ class Running(NamedTuple):
 
 @asynccontextmanager
 async def running(data: Path, port: int, *, durable: bool = True) -> AsyncIterator[Running]:
-    """Have everything up while the caller's block runs; state lies under `data`, and all that was started ends with it.
+    """Have everything up while the caller's block runs, with its state under `data`; all that was started ends with it.
 
     Raises OSError when the port is taken, PostgresError when PostgreSQL can't be had.
     """
-    data.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         listener = listen("127.0.0.1", port)
         stack.callback(listener.close)
         url = f"http://localhost:{listener.getsockname()[1]}"
-        postgres = await stack.enter_async_context(Postgres.running(data, durable=durable, report=print))
+        postgres = await stack.enter_async_context(Postgres.running(data, durable=durable, report=typer.echo))
         machine = TimeMachine(data / "clock.json")
         mailbox = Mailbox(data / "mailbox")
         smtp_url = (
@@ -73,7 +83,7 @@ async def running(data: Path, port: int, *, durable: bool = True) -> AsyncIterat
         )
         settings = _settings(data, url, smtp_url, await _databases(postgres))
         services, upstreams = await _start_services(stack, settings, machine.clock)
-        await stack.enter_async_context(serving(_front(settings["catalog"], machine, mailbox, upstreams), listener))
+        await stack.enter_async_context(serving(_front(machine, mailbox, upstreams), listener))
         token = settings["catalog"].organiser_tokens.split(",")[0].rpartition(":")[2]
         await _import_example(data, url, token)
         yield Running(url, token, smtp_url, {n: s.database_url for n, s in settings.items()}, services, machine)
@@ -82,27 +92,28 @@ async def running(data: Path, port: int, *, durable: bool = True) -> AsyncIterat
 async def _databases(postgres: Postgres) -> dict[str, str]:
     """Return each service's database URL, migrated."""
     urls = {}
-    for service, folder in MIGRATIONS.items():
-        await postgres.create_database(service)
-        urls[service] = postgres.dsn(service, service)
-        await migrations.migrate(urls[service], migrations.read(service, folder))
+    for name, service in SERVICES.items():
+        await postgres.create_database(name)
+        urls[name] = postgres.dsn(name, name)
+        await migrations.migrate(urls[name], migrations.read(name, service.migrations))
     return urls
 
 
 def _settings(data: Path, url: str, smtp_url: str, database_urls: dict[str, str]) -> dict[str, ServiceSettings]:
-    shared = {
+    values = {
         "bus_url": "local:",
         "public_url": os.environ.get("PUBLIC_URL") or url,
         "secret_key": os.environ.get("SECRET_KEY") or kept(data / "secret-key"),
         "organiser_tokens": os.environ.get("ORGANISER_TOKENS") or kept(data / "organiser-token"),
+        "smtp_url": smtp_url,
+        "mail_from": os.environ.get("MAIL_FROM") or "Fagseminar <fagseminar@localhost.localdomain>",
     }
-    sender = os.environ.get("MAIL_FROM") or "Fagseminar <fagseminar@localhost.localdomain>"
     return {
-        "catalog": CatalogSettings(database_url=database_urls["catalog"], **shared),
-        "registration": RegistrationSettings(database_url=database_urls["registration"], **shared),
-        "notification": NotificationSettings(
-            database_url=database_urls["notification"], smtp_url=smtp_url, mail_from=sender, **shared
-        ),
+        name: service.settings.model_validate(
+            {field: value for field, value in values.items() if field in service.settings.model_fields}
+            | {"database_url": database_urls[name]}
+        )
+        for name, service in SERVICES.items()
     }
 
 
@@ -118,25 +129,18 @@ async def _start_services(
     stack: AsyncExitStack, settings: dict[str, ServiceSettings], clock: Clock
 ) -> tuple[list[web.Application], dict[str, URL]]:
     bus = LocalBus()
-
-    def open_bus(database: object) -> LocalEndpoint:
-        return LocalEndpoint(bus, database)
-
-    builds = {"catalog": catalog.build, "registration": registration.build, "notification": notification.build}
     apps, upstreams = [], {}
-    for service, build in builds.items():
-        with structlog.contextvars.bound_contextvars(service=service):
-            app = build(settings[service], clock=clock, open_bus=open_bus)
+    for name, service in SERVICES.items():
+        with structlog.contextvars.bound_contextvars(service=name):
+            app = service.build(settings[name], clock=clock, open_bus=partial(LocalEndpoint, bus))
             listener = listen("127.0.0.1", 0)
             await stack.enter_async_context(serving(app, listener))
         apps.append(app)
-        upstreams[service] = URL(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        upstreams[name] = URL(f"http://127.0.0.1:{listener.getsockname()[1]}")
     return apps, upstreams
 
 
-def _front(
-    settings: ServiceSettings, machine: TimeMachine, mailbox: Mailbox, upstreams: dict[str, URL]
-) -> web.Application:
+def _front(machine: TimeMachine, mailbox: Mailbox, upstreams: dict[str, URL]) -> web.Application:
     """Return the application behind the one port: the local pages, and the way to the services."""
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=BODY_LIMIT)
     app[TIME_MACHINE] = machine
@@ -159,7 +163,7 @@ async def _import_example(data: Path, url: str, token: str) -> None:
 async def up(data: Path, port: int) -> None:
     """Run until cancelled; raises RuntimeError when a loop of a service ends."""
     async with running(data, port) as everything:
-        print(_summary(everything, data), flush=True)
+        typer.echo(_summary(everything, data))
         await until(asyncio.Event(), *everything.services)
 
 

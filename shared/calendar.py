@@ -54,7 +54,8 @@ def calendar(entries: list[Entry], method: Method, stamped: datetime) -> bytes:
         made.add_component(OSLO)
     for entry in entries:
         made.add_component(_event(entry, method, stamped))
-    return made.to_ical()
+    content: bytes = made.to_ical()
+    return content
 
 
 def _event(entry: Entry, method: Method, stamped: datetime) -> Event:

@@ -31,7 +31,7 @@ class SystemClock:
 
     async def sleep_until(self, moment: datetime) -> None:
         """Return once `now()` has reached `moment`, at once if it has."""
-        while (left := (moment - self.now()).total_seconds()) > 0:
+        while (left := (moment - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - time itself is waited for
             await asyncio.sleep(min(left, LONGEST_NAP))
 
 

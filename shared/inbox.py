@@ -45,4 +45,6 @@ async def _accept(connection: Connection, queue: str, message: Message) -> bool:
 
 async def forget_old(connection: Connection) -> None:
     """Delete what no delivery can concern any more."""
-    await connection.execute("DELETE FROM inbox WHERE received_at < clock_timestamp() - make_interval(days => $1)", KEPT)
+    await connection.execute(
+        "DELETE FROM inbox WHERE received_at < clock_timestamp() - make_interval(days => $1)", KEPT
+    )

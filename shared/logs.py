@@ -29,7 +29,7 @@ def _without_personal_data(_: object, __: str, event: MutableMapping[str, Any]) 
 
 def configure(service: str, level: str = "INFO", form: str = "json", stream: TextIO = sys.stderr) -> None:
     """Send all logs, the libraries' too, to `stream` as lines of `form` (json or text)."""
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

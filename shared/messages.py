@@ -9,7 +9,16 @@ from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 Language = Literal["nb", "nn", "en"]
 LANGUAGES: tuple[Language, ...] = ("nb", "nn", "en")
@@ -211,4 +220,3 @@ def decode(body: bytes | str) -> Message:
     except ValidationError as error:
         fields = ", ".join(sorted({".".join(map(str, e["loc"])) or "body" for e in error.errors()}))
         raise MalformedMessageError(f"malformed: {fields}") from None
-

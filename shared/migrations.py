@@ -47,7 +47,8 @@ async def migrate(url: str, migrations: list[Migration]) -> list[str]:
             "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, checksum text NOT NULL,"
             " applied_at timestamptz NOT NULL DEFAULT clock_timestamp())",
         )
-        applied = dict(await connection.fetch("SELECT name, checksum FROM migrations"))
+        rows = await connection.fetch("SELECT name, checksum FROM migrations")
+        applied: dict[str, str] = {row["name"]: row["checksum"] for row in rows}
         return [m.name for m in migrations if await _apply(connection, m, applied.get(m.name))]
     finally:
         await connection.close()

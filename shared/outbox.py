@@ -48,7 +48,7 @@ class Relay:
     async def run(self) -> None:
         """Relay until cancelled; of several replicas one relays and the others stand by."""
         async with self._database.connection() as connection:
-            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", RELAY_LOCK):
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", RELAY_LOCK):  # noqa: ASYNC110 - another process holds it
                 await asyncio.sleep(POLL)
             await self._relay(connection)  # the pool takes the lock back with the connection
 

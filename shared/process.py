@@ -1,4 +1,4 @@
-"""A service as a process of its own: `python -m services.NAME`, and its migrations `python -m services.NAME migrate`."""
+"""A service as a process of its own: `python -m services.NAME`, or with `migrate` its migrations."""
 
 import asyncio
 import sys
@@ -17,15 +17,15 @@ from shared.settings import ServiceSettings, load
 from shared.web import server
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
-SettingsC = TypeVar("SettingsC", bound=ServiceSettings, contravariant=True)
+Settings_contra = TypeVar("Settings_contra", bound=ServiceSettings, contravariant=True)
 
 log = structlog.get_logger()
 
 
-class Build(Protocol[SettingsC]):
+class Build(Protocol[Settings_contra]):
     """A service's composition root."""
 
-    def __call__(self, settings: SettingsC, *, clock: Clock, open_bus: OpenBus) -> web.Application:
+    def __call__(self, settings: Settings_contra, *, clock: Clock, open_bus: OpenBus) -> web.Application:
         """Wire the service."""
         ...
 

@@ -1,4 +1,4 @@
-"""`python -m services.catalog` serves, `python -m services.catalog migrate` prepares its database and the broker."""
+"""`python -m services.catalog` serves; with `migrate` it prepares its database and the broker."""
 
 from services.catalog.app import MIGRATIONS, build
 from services.catalog.settings import Settings

@@ -137,7 +137,9 @@ def _cursor(given: str | None) -> tuple[datetime, str] | None:
         start, slug = base64.urlsafe_b64decode(given).decode().split(" ")
         return datetime.fromisoformat(start), slug
     except (binascii.Error, ValueError) as error:
-        raise Problem(422, "invalid", "The query does not fit", errors=[{"field": "after", "detail": "no cursor"}]) from error
+        raise Problem(
+            422, "invalid", "The query does not fit", errors=[{"field": "after", "detail": "no cursor"}]
+        ) from error
 
 
 ROUTES: Iterable[web.RouteDef] = (

@@ -86,7 +86,7 @@ async def _standing(connection: Connection, slug: str) -> tuple[Seminar, bool]:
     return standing
 
 
-async def _revise(  # noqa: PLR0913 - what stood, what shall stand, who, when
+async def _revise(
     connection: Connection,
     standing: tuple[Seminar, bool],
     document: Document,
@@ -106,7 +106,7 @@ async def _revise(  # noqa: PLR0913 - what stood, what shall stand, who, when
     return revised
 
 
-async def _tell(  # noqa: PLR0913 - as _revise
+async def _tell(
     connection: Connection,
     seminar: Seminar,
     by: str,

@@ -7,7 +7,16 @@ from itertools import pairwise
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, HttpUrl, NaiveDatetime, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    NaiveDatetime,
+    model_validator,
+)
 
 from shared.messages import (
     Attendance,
@@ -258,7 +267,18 @@ def snapshot(seminar: Seminar) -> SeminarSnapshot:
     document = seminar.document
     return SeminarSnapshot(
         **document.model_dump(
-            include={"slug", "title", "summary", "zone", "opens", "organisers", "venue", "serving", "programme", "contact"}
+            include={
+                "slug",
+                "title",
+                "summary",
+                "zone",
+                "opens",
+                "organisers",
+                "venue",
+                "serving",
+                "programme",
+                "contact",
+            }
         ),
         revision=seminar.revision,
         status="cancelled" if seminar.cancelled else "published",

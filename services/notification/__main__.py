@@ -1,4 +1,4 @@
-"""`python -m services.notification` serves, `python -m services.notification migrate` prepares its database and the broker."""
+"""`python -m services.notification` serves; with `migrate` it prepares its database and the broker."""
 
 from services.notification.app import MIGRATIONS, build
 from services.notification.settings import Settings

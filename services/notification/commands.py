@@ -11,7 +11,9 @@ from shared.messages import RegistrationSnapshot, RegistrationStatus, SeminarSna
 QUIET = timedelta(minutes=2)  # a notice of a move waits this long for another move, and then says the sum
 
 
-async def learn_of_seminar(connection: Connection, seminar: SeminarSnapshot, now: datetime, correlation_id: str) -> None:
+async def learn_of_seminar(
+    connection: Connection, seminar: SeminarSnapshot, now: datetime, correlation_id: str
+) -> None:
     """Keep the newest revision, set its reminders' moments, and owe everyone a notice of what has become untrue."""
     known = await store.lock_seminar(connection, seminar.slug)
     if known and known.revision >= seminar.revision:

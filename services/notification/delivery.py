@@ -123,7 +123,5 @@ class Delivery:
             message_id=message_id(claim.id, self._settings.public_url),
             smtp_reply=reply,
         )
-        told = Message(
-            source="/notification", type=kind, subject=str(claim.id), time=self._clock.now(), data=data
-        )
+        told = Message(source="/notification", type=kind, subject=str(claim.id), time=self._clock.now(), data=data)
         await outbox.record(connection, told)

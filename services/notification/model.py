@@ -1,9 +1,8 @@
 """What is owed to whom, when it is due, and whether it is still worth sending: values and pure rules."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -71,7 +70,7 @@ class Rule(NamedTuple):
 
 
 def schedule(seminar: SeminarSnapshot) -> list[Rule]:
-    """Return every reminder rule's moments; each expires at the next one's moment for the same people, else the start."""
+    """Return every reminder rule's moments; one expires at the next one's for the same people, else the start."""
     return [
         rule
         for attendance in Attendance
@@ -81,10 +80,10 @@ def schedule(seminar: SeminarSnapshot) -> list[Rule]:
 
 def _schedule(seminar: SeminarSnapshot, attendance: Attendance, rules: list[ReminderRule]) -> list[Rule]:
     moments = sorted((due_at(rule, seminar), name(rule)) for rule in rules)
-    ends = [following for (_, _), (following, _) in pairwise(moments)] + [datetime.max.replace(tzinfo=seminar.end.tzinfo)]
+    following = [due for due, _ in moments[1:]]
     return [
-        Rule(rule, attendance, due, min(end, seminar.start if due < seminar.start else due + AFTER_THE_END))
-        for (due, rule), end in zip(moments, ends, strict=True)
+        Rule(rule, attendance, due, min([*after, seminar.start if due < seminar.start else due + AFTER_THE_END]))
+        for (due, rule), after in zip(moments, [*([moment] for moment in following), []], strict=False)
     ]
 
 
@@ -105,13 +104,13 @@ def due_at(rule: ReminderRule, seminar: SeminarSnapshot) -> datetime:
 
 
 def shift(moment: datetime, duration: str, sign: int, zone: str) -> datetime:
-    """Return `moment` moved by an ISO 8601 duration; weeks and days keep the wall clock, hours and minutes are exact."""
+    """Return `moment` moved by an ISO 8601 duration: weeks and days by the wall clock, hours and minutes exactly."""
     parts = DURATION.fullmatch(duration)
     if parts is None:
         raise ValueError(f"no duration: {duration}")
     weeks, days, hours, minutes = (int(part or 0) for part in parts.groups())
     local = moment.astimezone(ZoneInfo(zone)) + sign * timedelta(weeks=weeks, days=days)
-    return local.astimezone(moment.tzinfo) + sign * timedelta(hours=hours, minutes=minutes)
+    return local.astimezone(UTC) + sign * timedelta(hours=hours, minutes=minutes)
 
 
 # --- whether to send ---
@@ -183,11 +182,13 @@ def _close_reminder(email: Claimed, now: datetime) -> Verdict | None:
         return Verdict(State.SUPERSEDED, "the rule has another moment by now")
     if registration.confirmed_at > email.rule_due_at:
         return Verdict(State.COVERED, "said when they signed up")
-    if now < email.rule_expires_at:
-        return None
+    return None if now < email.rule_expires_at else _expired(email, email.rule_expires_at)
+
+
+def _expired(email: Claimed, expired_at: datetime) -> Verdict:
     if email.attempts > 1:
         return Verdict(State.FAILED, "not taken in time")
-    if email.rule_expires_at < email.seminar.start:
+    if expired_at < email.seminar.start:
         return Verdict(State.SUPERSEDED, "the next reminder is due")
     return Verdict(State.SKIPPED, "its moment is gone")
 

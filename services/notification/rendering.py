@@ -122,7 +122,9 @@ def _checked(message: EmailMessage) -> bytes:
     """
     content = message.as_bytes()
     block = content.partition(b"\r\n\r\n")[0].split(b"\r\n")
-    found = [line.partition(b":")[0].decode("ascii", "replace").lower() for line in block if line[:1] not in (b" ", b"\t")]
+    found = [
+        line.partition(b":")[0].decode("ascii", "replace").lower() for line in block if line[:1] not in (b" ", b"\t")
+    ]
     if sorted(found) != sorted(name.lower() for name in message.keys()) or any(b"\r" in x or b"\n" in x for x in block):  # noqa: SIM118 - keys repeat in a message
         raise HeaderInjectionError("the header block is not what was put into it")
     return content

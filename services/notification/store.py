@@ -82,7 +82,7 @@ async def is_unsubscribed(connection: Connection, registration: UUID) -> bool:
 
 
 async def keep_rules(connection: Connection, seminar: str, rules: list[Rule], now: datetime) -> None:
-    """Set the rules' moments. A changed moment is a new generation, born closed if it is past: the notice says it all."""
+    """Set the rules' moments; a changed one is a new generation, born closed if it is past: the notice says it all."""
     await connection.executemany(
         "INSERT INTO reminder_rules AS r (seminar, rule, attendance, due_at, expires_at) VALUES ($1, $2, $3, $4, $5)"
         " ON CONFLICT (seminar, rule, attendance) DO UPDATE SET due_at = excluded.due_at,"
@@ -137,7 +137,10 @@ async def materialise(connection: Connection, rule: asyncpg.Record) -> int:
 
 async def next_due(connection: Connection) -> datetime | None:
     """Return the moment of the next rule to come."""
-    return await connection.fetchval("SELECT min(due_at) FROM reminder_rules WHERE state = 'scheduled'")
+    moment: datetime | None = await connection.fetchval(
+        "SELECT min(due_at) FROM reminder_rules WHERE state = 'scheduled'"
+    )
+    return moment
 
 
 async def remind_late_comer(connection: Connection, registration: RegistrationSnapshot) -> None:
@@ -177,7 +180,7 @@ async def reminders(connection: Connection, seminar: str) -> list[asyncpg.Record
 # --- e-mails ---
 
 
-async def insert_email(  # noqa: PLR0913 - the columns of a row
+async def insert_email(
     connection: Connection,
     registration: RegistrationSnapshot,
     kind: Kind,
@@ -259,18 +262,17 @@ async def look_at(connection: Connection, email: UUID) -> Claimed:
         " WHERE e.id = $1",
         email,
     )
-    return Claimed(
-        **dict(row)
-        | {
-            "kind": Kind(row["kind"]),
-            "registration": RegistrationSnapshot.model_validate(row["registration"]),
-            "seminar": SeminarSnapshot.model_validate(row["seminar"]),
-        }
-    )
+    if row is None:
+        raise LookupError(str(email))
+    seen = dict(row)
+    seen["kind"] = Kind(row["kind"])
+    seen["registration"] = RegistrationSnapshot.model_validate(row["registration"])
+    seen["seminar"] = SeminarSnapshot.model_validate(row["seminar"])
+    return Claimed(**seen)
 
 
 async def begin_data(connection: Connection, claim: Claim, margin: float) -> bool:
-    """Note that the content is about to leave; False if the lease is another's or ends in less than `margin` seconds."""
+    """Note that the content is about to leave; False if the lease is another's or ends within `margin` seconds."""
     done = await connection.fetchval(
         "UPDATE emails SET data_begun_at = clock_timestamp() WHERE id = $1 AND fence = $2 AND state = 'sending'"
         " AND lease_until > clock_timestamp() + make_interval(secs => $3) RETURNING true",
@@ -308,9 +310,7 @@ async def close(connection: Connection, claim: Claim, verdict: Verdict, reply: s
     return done is not None
 
 
-async def postpone(
-    connection: Connection, claim: Claim, delay: float, reply: str | None, *, ambiguous: bool
-) -> None:
+async def postpone(connection: Connection, claim: Claim, delay: float, reply: str | None, *, ambiguous: bool) -> None:
     """Give the claim back, to be tried again in `delay` seconds; `ambiguous` if a copy may have arrived."""
     await connection.execute(
         "UPDATE emails SET state = 'pending', retry_at = clock_timestamp() + make_interval(secs => $3),"

@@ -1,4 +1,4 @@
-"""`python -m services.registration` serves, `python -m services.registration migrate` prepares its database and the broker."""
+"""`python -m services.registration` serves; with `migrate` it prepares its database and the broker."""
 
 from services.registration.app import MIGRATIONS, build
 from services.registration.settings import Settings

@@ -122,10 +122,9 @@ async def delete_mine(request: web.Request) -> web.Response:
 async def bearer(request: web.Request, connection: Connection) -> tuple[Registration, SeminarSnapshot]:
     """Return whose token the request bears; raises a 401 Problem."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    bare = token.strip() if scheme.lower() == "bearer" else ""
     try:
-        if scheme.lower() != "bearer":
-            raise DeadLinkError
-        return await follow(connection, request.app[SETTINGS].keys, token.strip(), request.app[CLOCK].now())
+        return await follow(connection, request.app[SETTINGS].keys, bare, request.app[CLOCK].now())
     except DeadLinkError:
         challenge = {"WWW-Authenticate": 'Bearer realm="registration"'}
         raise Problem(401, "unauthorised", "This needs the token of a mailed link", headers=challenge) from None

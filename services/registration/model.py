@@ -7,7 +7,14 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from shared.messages import Attendance, AttendanceMode, Language, RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
+from shared.messages import (
+    Attendance,
+    AttendanceMode,
+    Language,
+    RegistrationSnapshot,
+    RegistrationStatus,
+    SeminarSnapshot,
+)
 
 MOST_HEADS = 500  # people around one screen
 
@@ -84,12 +91,10 @@ Line = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     AfterValidator(no_control_characters),
 ]
-# Deliverable in practice: a dot-atom local part (RFC 5322, 3.2.3) and a domain name with a dot; no quoting, no comments.
-EMAIL = (
-    r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-    r"@([A-Za-z0-9ÆØÅæøåÁČĐŊŠŦŽáčđŋšŧž]([A-Za-z0-9ÆØÅæøåÁČĐŊŠŦŽáčđŋšŧž-]{0,61}[A-Za-z0-9ÆØÅæøåÁČĐŊŠŦŽáčđŋšŧž])?\.)+"
-    r"[A-Za-z]{2,63}$"
-)
+# Deliverable in practice: a dot-atom local part (RFC 5322, 3.2.3) and a domain name with a dot; no quotes, no comments.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LETTER = "[A-Za-z0-9ÆØÅæøåÁČĐŊŠŦŽáčđŋšŧž]"  # Norwegian and Northern Sámi names of domains too
+EMAIL = rf"^{_ATOM}(\.{_ATOM})*@({_LETTER}({_LETTER[:-1]}-]{{0,61}}{_LETTER})?\.)+[A-Za-z]{{2,63}}$"
 Email = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=254, pattern=EMAIL),
@@ -139,7 +144,9 @@ class Registration(NamedTuple):
     link_version: int
 
 
-def snapshot(registration: Registration, *, place: int | None = None, link_request: int | None = None) -> RegistrationSnapshot:
+def snapshot(
+    registration: Registration, *, place: int | None = None, link_request: int | None = None
+) -> RegistrationSnapshot:
     """Return what the others are told of a registration: nothing of diets and organisations."""
     return RegistrationSnapshot(
         id=registration.id,

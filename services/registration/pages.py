@@ -59,16 +59,14 @@ async def received(request: web.Request) -> web.Response:
 
 
 def _filled(typed: Mapping[str, str]) -> dict[str, Any]:
-    """Drop what was left blank, and what belongs to the other way to attend: it may have been typed before switching."""
+    """Drop what was left blank, and what belongs to the other way to attend: it may have been typed first."""
     other = "headcount" if typed.get("attendance") == Attendance.IN_PERSON else "dietary_needs"
     return {field: value for field, value in typed.items() if value.strip() and field != other}
 
 
 def _located(error: ValidationError) -> list[dict[str, str]]:
     """Return field errors, with those of the whole form at the field they name."""
-    return [
-        {**e, "field": e["detail"].partition(":")[0]} if e["field"] == "body" else e for e in field_errors(error)
-    ]
+    return [{**e, "field": e["detail"].partition(":")[0]} if e["field"] == "body" else e for e in field_errors(error)]
 
 
 async def _form(request: web.Request, connection: Connection, typed: Mapping[str, str]) -> dict[str, Any]:

@@ -29,8 +29,10 @@ def email_key(email: str) -> str:
     return email.strip().casefold()
 
 
-def to_registration(row: asyncpg.Record) -> Registration:
-    """Return the registration in a row."""
+def to_registration(row: asyncpg.Record | None) -> Registration:
+    """Return the registration in a row; raises LookupError if there is none."""
+    if row is None:
+        raise LookupError("no such registration")
     return Registration(
         id=row["id"],
         seminar=row["seminar"],
@@ -83,18 +85,24 @@ async def taken(connection: Connection, seminar: str, attendance: Attendance) ->
         seminar,
         attendance,
     )
-    return Taken(**row)
+    return Taken(**row) if row else Taken(0, 0)
 
 
 async def insert(
-    connection: Connection, registration: UUID, seminar: str, details: Details, status: RegistrationStatus, now: datetime
+    connection: Connection,
+    registration: UUID,
+    seminar: str,
+    details: Details,
+    status: RegistrationStatus,
+    now: datetime,
 ) -> Registration | None:
     """Add a registration; None if one with that address stands already."""
     row = await connection.fetchrow(
-        "INSERT INTO registrations (id, seminar, status, attendance, name, email, email_key, organisation, municipality,"
-        " dietary_needs, headcount, language, registered_at, confirmed_at, queued_at)"
+        "INSERT INTO registrations (id, seminar, status, attendance, name, email, email_key, organisation,"
+        " municipality, dietary_needs, headcount, language, registered_at, confirmed_at, queued_at)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::timestamptz,"
-        " CASE WHEN $3 = 'confirmed' THEN $13::timestamptz END, CASE WHEN $3 = 'waitlisted' THEN nextval('queue_places') END)"
+        " CASE WHEN $3 = 'confirmed' THEN $13::timestamptz END,"
+        " CASE WHEN $3 = 'waitlisted' THEN nextval('queue_places') END)"
         f" ON CONFLICT (seminar, email_key) WHERE status <> 'cancelled' DO NOTHING RETURNING {COLUMNS}",
         registration,
         seminar,
@@ -113,7 +121,9 @@ async def insert(
     return to_registration(row) if row else None
 
 
-async def request_link(connection: Connection, seminar: str, email: str, today: date, most: int) -> asyncpg.Record | None:
+async def request_link(
+    connection: Connection, seminar: str, email: str, today: date, most: int
+) -> asyncpg.Record | None:
     """Count a request for the link of what stands for the address; None after `most` on one day."""
     return await connection.fetchrow(
         "UPDATE registrations SET link_requests = link_requests + 1, links_sent_on = $3,"
@@ -254,6 +264,4 @@ async def keep_answer(connection: Connection, key: str, body_hash: bytes, status
 
 async def forget_old_keys(connection: Connection) -> None:
     """Delete keys after their 24 hours."""
-    await connection.execute(
-        "DELETE FROM idempotency_keys WHERE stored_at < clock_timestamp() - interval '24 hours'"
-    )
+    await connection.execute("DELETE FROM idempotency_keys WHERE stored_at < clock_timestamp() - interval '24 hours'")

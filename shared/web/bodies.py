@@ -12,7 +12,7 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 async def read_json(request: web.Request, kind: type[Body]) -> Body:
-    """Return the JSON body as `kind`; raises a Problem: 400 not JSON, 413 too large, 422 each field that does not fit."""
+    """Return the JSON body as `kind`; raises a Problem: 400 no JSON, 413 too large, 422 for fields that do not fit."""
     await _parse(request)
     try:
         return kind.model_validate_json(await request.read())
@@ -24,7 +24,9 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     """Return the JSON body, which must be an object; raises a Problem: 400, 413 or 422."""
     body = await _parse(request)
     if not isinstance(body, dict):
-        raise Problem(422, "invalid", "The body does not fit", errors=[{"field": "body", "detail": "must be an object"}])
+        raise Problem(
+            422, "invalid", "The body does not fit", errors=[{"field": "body", "detail": "must be an object"}]
+        )
     return body
 
 

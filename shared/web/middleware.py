@@ -67,8 +67,10 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPNotFound:
         return _answer(request, not_found("page"))
     except web.HTTPMethodNotAllowed as error:
-        allow = {hdrs.ALLOW: ", ".join(sorted(error.allowed_methods))}
-        return _answer(request, Problem(405, "method-not-allowed", "That method is not for this address", headers=allow))
+        allow = {"Allow": ", ".join(sorted(error.allowed_methods))}
+        return _answer(
+            request, Problem(405, "method-not-allowed", "That method is not for this address", headers=allow)
+        )
     except web.HTTPException:
         raise
     except Exception:

