@@ -16,7 +16,8 @@ import uvloop
 
 from local import postgres
 from local.importing import ImportRefusedError, import_file
-from local.up import kept, up
+from local.processes import kept_secret
+from local.up import up
 from shared import logs
 
 app = typer.Typer(help="Fagseminar on one machine.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -85,7 +86,7 @@ def import_seminar(
     data: Data = Path(".local"),
 ) -> None:
     """Create or replace a seminar from its file."""
-    token = (token or kept(data / "organiser-token")).split(",")[0].rpartition(":")[2]
+    token = (token or kept_secret(data / "organiser-token").decode()).split(",")[0].rpartition(":")[2]
 
     async def put() -> None:
         async with aiohttp.ClientSession() as session:

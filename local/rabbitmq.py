@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 from urllib.parse import quote
 
-from local.postgres import end, end_stranger, free_port, kept_secret, locked, tail, to_the_end, write_private
+from local.processes import end, end_stranger, free_port, kept_secret, locked, tail, to_the_end, write_private
 
 ADMIN = "fagseminar"
 
@@ -128,7 +128,9 @@ class RabbitMQ:
         await self._control("delete_vhost", name)
 
     async def start(self) -> None:
-        """Start the node again, on the same data and ports. Raises RabbitMQError."""
+        """Start the node again, on the same data and ports, unless it runs. Raises RabbitMQError."""
+        if self.pid:
+            return
         self._prepare()
         self._epmd = await self._start_epmd()
         arguments = [str(self._server), "-noinput"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -20,6 +19,7 @@ from local import proxy, time_machine
 from local.importing import import_file
 from local.mailbox import MAILBOX, Mailbox
 from local.postgres import Postgres
+from local.processes import kept_secret
 from local.time_machine import TIME_MACHINE, TimeMachine
 from services.catalog import app as catalog
 from services.catalog.settings import Settings as CatalogSettings
@@ -103,8 +103,8 @@ def _settings(data: Path, url: str, smtp_url: str, database_urls: dict[str, str]
     values = {
         "bus_url": "local:",
         "public_url": os.environ.get("PUBLIC_URL") or url,
-        "secret_key": os.environ.get("SECRET_KEY") or kept(data / "secret-key"),
-        "organiser_tokens": os.environ.get("ORGANISER_TOKENS") or kept(data / "organiser-token"),
+        "secret_key": os.environ.get("SECRET_KEY") or kept_secret(data / "secret-key").decode(),
+        "organiser_tokens": os.environ.get("ORGANISER_TOKENS") or kept_secret(data / "organiser-token").decode(),
         "smtp_url": smtp_url,
         "mail_from": os.environ.get("MAIL_FROM") or "Fagseminar <fagseminar@localhost.localdomain>",
     }
@@ -115,14 +115,6 @@ def _settings(data: Path, url: str, smtp_url: str, database_urls: dict[str, str]
         )
         for name, service in SERVICES.items()
     }
-
-
-def kept(file: Path) -> str:
-    """Return the secret in `file`; made at first, for its owner's eyes only."""
-    if not file.exists():
-        with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600), "w") as fresh:
-            fresh.write(secrets.token_urlsafe(24))
-    return file.read_text().strip()
 
 
 async def _start_services(

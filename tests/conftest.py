@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.postgres import Postgres
+from local.postgres import Postgres, remove
 from local.rabbitmq import RabbitMQ, RabbitMQMissingError
 from shared import migrations
 
@@ -17,8 +17,10 @@ NewDatabase = Callable[[str], Awaitable[str]]
 
 @pytest.fixture(scope="session")
 async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
-    async with Postgres.running(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+    data = tmp_path_factory.mktemp("postgres")
+    async with Postgres.running(data, durable=False) as server:
         yield server
+    remove(data)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from local.postgres import Postgres, PostgresError, command_of, home_of, remove
+from local.postgres import Postgres, PostgresError, home_of, remove
+from local.processes import command_of
 
 CHECKOUT = Path(__file__).parents[3]
 AS_ROOT = os.geteuid() == 0

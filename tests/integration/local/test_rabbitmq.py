@@ -18,7 +18,7 @@ import pytest
 from yarl import URL
 
 from local import rabbitmq as module
-from local.postgres import command_of
+from local.processes import command_of
 from local.rabbitmq import RabbitMQ, RabbitMQError, RabbitMQMissingError, find_server
 
 CHECKOUT = Path(__file__).parents[3]
@@ -59,7 +59,7 @@ async def channel_to(url: str) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
 
 
 async def log_in(url: str) -> None:
-    """Connect and hang up. `aio_pika.connect` would leave a refused connection to the garbage collector, which warns."""
+    """Connect and hang up; `aio_pika.connect` would leave a refused connection to the garbage collector, who warns."""
     connection = aio_pika.Connection(URL(url))
     try:
         await connection.connect(timeout=10)

@@ -1,0 +1,273 @@
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import aiohttp
+import asyncpg
+import pytest
+
+from services.notification import store
+from services.notification.delivery import Delivery, LeaseTooShortError
+from services.notification.model import Kind, State, Verdict
+from services.notification.rendering import Renderer
+from shared import outbox
+from shared.clock import MovableClock
+from shared.database import Connection, open_database
+from shared.messages import RegistrationStatus, decode
+from tests.conftest import NewDatabase
+from tests.eventually import eventually
+from tests.integration.notification.conftest import Notification, StartNotification, make_settings
+from tests.smtp_server import Misbehaviour, ScriptedSmtp
+from tests.snapshots import make_registration, make_seminar
+
+StartSmtp = Callable[..., Awaitable[ScriptedSmtp]]
+MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>]+>)", re.MULTILINE)
+
+
+@pytest.fixture
+async def smtp_that() -> AsyncIterator[StartSmtp]:
+    async with AsyncExitStack() as stack:
+
+        async def begin(*script: Misbehaviour) -> ScriptedSmtp:
+            return await stack.enter_async_context(ScriptedSmtp(*script).serving())
+
+        yield begin
+
+
+async def one(notification: Notification, *, until: str) -> asyncpg.Record:
+    """Return the only e-mail once it is in state `until` and was tried."""
+
+    async def look() -> asyncpg.Record | None:
+        (row,) = await notification.rows()
+        return row if row["state"] == until and row["attempts"] else None
+
+    return await eventually(look)
+
+
+async def start_with(start: StartNotification, smtp: ScriptedSmtp, **overrides: object) -> Notification:
+    notification = await start(smtp_url=f"smtp://127.0.0.1:{smtp.port}", **overrides)
+    await notification.learn(make_seminar(reminders=()), make_registration())
+    return notification
+
+
+async def hurry(notification: Notification) -> None:
+    """Shorten the rest of what was postponed."""
+    async with notification.database.transaction() as connection:
+        await connection.execute("UPDATE emails SET retry_at = '-infinity' WHERE state = 'pending'")
+
+
+async def outbox_types(notification: Notification) -> list[str]:
+    async with notification.database.connection() as connection:
+        return [row["type"] for row in await connection.fetch("SELECT type FROM outbox")]
+
+
+@pytest.mark.parametrize("refusal", ["451 to RCPT", "451 to DATA"])
+async def test_what_the_server_puts_off_is_tried_again_and_arrives_once(
+    start: StartNotification, smtp_that: StartSmtp, refusal: Misbehaviour
+) -> None:
+    smtp = await smtp_that(refusal)
+    notification = await start_with(start, smtp)
+    postponed = await one(notification, until="pending")
+    await hurry(notification)
+
+    sent = await one(notification, until="sent")
+
+    assert postponed["smtp_reply"].startswith("451")
+    assert (sent["attempts"], len(smtp.received)) == (2, 1)
+    assert sent["ambiguous"] == 0
+
+
+@pytest.mark.parametrize("refusal", ["550 to RCPT", "554 after the dot"])
+async def test_what_the_server_refuses_for_good_fails_and_the_address_is_spared(
+    start: StartNotification, smtp_that: StartSmtp, refusal: Misbehaviour
+) -> None:
+    smtp = await smtp_that(refusal)
+    notification = await start_with(start, smtp)
+
+    failed = await one(notification, until="failed")
+
+    assert failed["smtp_reply"].startswith(refusal[:3])
+    async with notification.database.connection() as connection:
+        assert await connection.fetchval("SELECT suppressed FROM registrations")
+
+
+@pytest.mark.parametrize("accident", ["drops after the dot", "stalls"])
+async def test_a_lost_reply_to_the_content_is_counted_and_the_second_copy_bears_the_same_message_id(
+    start: StartNotification, smtp_that: StartSmtp, accident: Misbehaviour
+) -> None:
+    smtp = await smtp_that(accident)
+    notification = await start_with(start, smtp, smtp_deadline_seconds=1, lease_seconds=20)
+    await one(notification, until="pending")
+    await hurry(notification)
+
+    sent = await one(notification, until="sent")
+
+    assert sent["ambiguous"] == 1
+    ids = [MESSAGE_ID.search(content) for content in smtp.received]
+    assert len(ids) == 2
+    assert len({found[1] for found in ids if found}) == 1
+
+
+async def test_with_no_server_at_all_nothing_is_lost_and_nothing_is_ambiguous(start: StartNotification) -> None:
+    notification = await start(smtp_url="smtp://127.0.0.1:9")
+    await notification.learn(make_seminar(reminders=()), make_registration())
+
+    postponed = await one(notification, until="pending")
+
+    assert (postponed["ambiguous"], postponed["attempts"]) == (0, 1)
+
+
+async def test_who_cancels_while_the_server_thinks_about_the_recipient_gets_no_confirmation(
+    start: StartNotification, smtp_that: StartSmtp
+) -> None:
+    smtp = await smtp_that()
+    smtp.may_go_on.clear()
+    notification = await start(smtp_url=f"smtp://127.0.0.1:{smtp.port}")
+    person = make_registration()
+    await notification.learn(make_seminar(reminders=()), person)
+    await smtp.before_data.wait()
+    await notification.learn(person.model_copy(update={"version": 2, "status": RegistrationStatus.CANCELLED}))
+    smtp.may_go_on.set()
+
+    rows = await notification.settled()
+
+    assert Counter((row["kind"], row["state"]) for row in rows) == {
+        ("confirmation", "superseded"): 1,
+        ("cancelled", "sent"): 1,
+    }
+    assert len(smtp.received) == 1
+
+
+async def test_an_organiser_has_a_failed_e_mail_tried_again(start: StartNotification, smtp_that: StartSmtp) -> None:
+    smtp = await smtp_that("550 to RCPT")
+    notification = await start_with(start, smtp)
+    failed = await one(notification, until="failed")
+    async with aiohttp.ClientSession(headers={"Authorization": "Bearer a-token-for-tests"}) as session:
+        async with session.post(f"{notification.url}/api/emails/{failed['id']}/retry") as answer:
+            assert answer.status == 202
+
+        await one(notification, until="sent")
+
+        async with session.post(f"{notification.url}/api/emails/{failed['id']}/retry") as answer:
+            assert answer.status == 409
+
+
+async def test_what_was_sent_is_told_to_whoever_listens(start: StartNotification, smtp_that: StartSmtp) -> None:
+    notification = await start(smtp_url=f"smtp://127.0.0.1:{(await smtp_that()).port}")
+    told = []
+    publish = notification.bus.publish
+
+    async def listen(message: object) -> None:
+        told.append(message)
+        await publish(message)  # type: ignore[arg-type] # whatever comes, passed on
+
+    notification.bus.publish = listen  # type: ignore[method-assign] # to overhear what is published
+    await notification.learn(make_seminar(reminders=()), make_registration())
+    await one(notification, until="sent")
+
+    async def overheard() -> bool:
+        return "email.sent" in [message.type for message in told]  # type: ignore[attr-defined] # messages all
+
+    await eventually(overheard)
+
+
+# --- claim, lease and fence ---
+
+
+@pytest.fixture
+async def quiet(new_database: NewDatabase) -> AsyncIterator[Connection]:
+    """A database with one confirmation that is due, and no service that would send it."""
+    async with open_database(await new_database("notification")) as database, database.connection() as connection:
+        seminar, registration = make_seminar(), make_registration()
+        await store.keep_seminar(connection, seminar, moved=False)
+        await store.keep_registration(connection, registration)
+        await store.insert_email(
+            connection, registration, Kind.CONFIRMATION, 1, registration.registered_at, "a-correlation"
+        )
+        yield connection
+
+
+NOW = make_registration().registered_at
+PASSED = "UPDATE emails SET lease_until = clock_timestamp() - interval '1 second'"
+
+
+async def test_a_claimed_e_mail_is_nobody_elses_until_its_lease_runs_out(
+    quiet: Connection,
+) -> None:
+    (mine,) = await store.claim(quiet, NOW, 60, 10)
+
+    assert await store.claim(quiet, NOW, 60, 10) == []
+    await quiet.execute(PASSED)
+    (theirs,) = await store.claim(quiet, NOW, 60, 10)
+    assert (theirs.id, theirs.fence) == (mine.id, mine.fence + 1)
+
+
+async def test_whoever_lost_the_lease_can_neither_begin_nor_mark_nor_close_nor_give_back(
+    quiet: Connection,
+) -> None:
+    (late,) = await store.claim(quiet, NOW, 60, 10)
+    await quiet.execute(PASSED)
+    (current,) = await store.claim(quiet, NOW, 60, 10)
+
+    assert not await store.begin_data(quiet, late, 5)
+    assert not await store.mark_sent(quiet, late, "250 ok", NOW)
+    assert not await store.close(quiet, late, Verdict(State.FAILED, "no"))
+    await store.postpone(quiet, late, 0, None, ambiguous=True)
+    row = await quiet.fetchrow("SELECT * FROM emails")
+    assert row is not None
+    assert (row["state"], row["fence"], row["ambiguous"]) == ("sending", current.fence, 0)
+
+
+async def test_content_does_not_begin_to_leave_under_a_lease_that_ends_before_the_dialogue_can(
+    quiet: Connection,
+) -> None:
+    (claim,) = await store.claim(quiet, NOW, 10, 10)
+
+    assert not await store.begin_data(quiet, claim, 30)
+
+
+async def test_only_a_lease_lost_after_data_began_makes_a_copy_ambiguous(
+    quiet: Connection,
+) -> None:
+    await store.claim(quiet, NOW, 60, 10)
+    await quiet.execute(PASSED)
+    (again,) = await store.claim(quiet, NOW, 60, 10)
+    counted_before = await quiet.fetchval("SELECT ambiguous FROM emails")
+    await store.begin_data(quiet, again, 5)
+    await quiet.execute(PASSED)
+
+    await store.claim(quiet, NOW, 60, 10)
+
+    assert (counted_before, await quiet.fetchval("SELECT ambiguous FROM emails")) == (0, 1)
+
+
+async def test_two_who_claim_at_once_never_get_the_same_e_mail(start: StartNotification) -> None:
+    notification = await start(smtp_url="smtp://127.0.0.1:9", smtp_connections=1)
+    await notification.learn(make_seminar(reminders=()), *(make_registration() for _ in range(30)))
+    await hurry(notification)
+
+    async def claim_all() -> list[store.Claim]:
+        async with notification.database.connection() as connection:
+            return await store.claim(connection, notification.clock.now(), 60, 7)
+
+    claims = [claim for found in await asyncio.gather(*(claim_all() for _ in range(6))) for claim in found]
+
+    assert len({claim.id for claim in claims}) == len(claims) > 0
+
+
+async def test_a_lease_that_a_dialogue_could_outlive_stops_the_start(new_database: NewDatabase) -> None:
+    settings = make_settings(await new_database("notification"), lease_seconds=30, smtp_deadline_seconds=30)
+
+    with pytest.raises(LeaseTooShortError, match="LEASE_SECONDS"):
+        Delivery(None, settings, MovableClock(), Renderer(settings))  # type: ignore[arg-type] # refused before it is used
+
+
+async def test_messages_about_e_mails_carry_no_address(start: StartNotification, smtp_that: StartSmtp) -> None:
+    notification = await start_with(start, await smtp_that())
+    await one(notification, until="sent")
+
+    async with notification.database.transaction() as connection:
+        for row in await outbox.due(connection):
+            assert "@solund" not in decode(row["body"]).model_dump_json()
