@@ -37,6 +37,8 @@ from shared.web.server import BODY_LIMIT, listen, serving, until
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent / "examples" / "planstrategi-4-0.yaml"
+PATIENCE = 10.0  # seconds for the example to get from catalog to registration
+POLL = 0.02  # seconds
 
 
 class Service(NamedTuple):
@@ -83,9 +85,9 @@ async def running(data: Path, port: int, *, durable: bool = True) -> AsyncIterat
         )
         settings = _settings(data, url, smtp_url, await _databases(postgres))
         services, upstreams = await _start_services(stack, settings, machine.clock)
-        await stack.enter_async_context(serving(_front(machine, mailbox, upstreams), listener))
         token = settings["catalog"].organiser_tokens.split(",")[0].rpartition(":")[2]
-        await _import_example(data, url, token)
+        await _import_example(data, upstreams, token)
+        await stack.enter_async_context(serving(_front(machine, mailbox, upstreams), listener))
         yield Running(url, token, smtp_url, {n: s.database_url for n, s in settings.items()}, services, machine)
 
 
@@ -143,13 +145,22 @@ def _front(machine: TimeMachine, mailbox: Mailbox, upstreams: dict[str, URL]) ->
     return app
 
 
-async def _import_example(data: Path, url: str, token: str) -> None:
+async def _import_example(data: Path, upstreams: dict[str, URL], token: str) -> None:
     """Import the example seminar, once for these data: who removes or changes it has the last word."""
     done = data / "example-imported"
-    if not done.exists():
-        async with aiohttp.ClientSession() as session:
-            await import_file(session, url, token, EXAMPLE)
-        done.touch()
+    if done.exists():
+        return
+    async with aiohttp.ClientSession() as session:
+        await import_file(session, str(upstreams["catalog"]).rstrip("/"), token, EXAMPLE)
+        async with asyncio.timeout(PATIENCE):
+            while not await _can_be_signed_up_for(session, upstreams["registration"]):  # noqa: ASYNC110 - over HTTP
+                await asyncio.sleep(POLL)
+    done.touch()
+
+
+async def _can_be_signed_up_for(session: aiohttp.ClientSession, registration: URL) -> bool:
+    async with session.get(registration / "register" / EXAMPLE.stem) as answer:
+        return answer.ok
 
 
 async def up(data: Path, port: int) -> None:

@@ -57,7 +57,7 @@ async def security_headers(request: web.Request, handler: Handler) -> web.Stream
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error as problem details under /api/, as a page elsewhere."""
+    """Answer every error as problem details, to a browser as a page."""
     try:
         return await handler(request)
     except Problem as problem:
@@ -79,7 +79,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _answer(request: web.Request, problem: Problem) -> web.Response:
-    if request.path.startswith("/api/") or TEMPLATES not in request.config_dict:
+    wants_page = "text/html" in request.headers.get("Accept", "") and not request.path.startswith("/api/")
+    if not wants_page or TEMPLATES not in request.config_dict:
         return problem.response()
     return render(request, "error.html", {"problem": problem}, status=problem.status)
 

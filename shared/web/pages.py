@@ -9,7 +9,7 @@ import jinja2
 from aiohttp import web
 from babel.core import negotiate_locale
 
-from shared.messages import Language
+from shared.messages import Language, Venue
 from shared.web.texts import DEFAULT, catalogue, date_text, say, time_text
 
 SHARED = Path(__file__).parent
@@ -37,10 +37,19 @@ def environment(folder: Path, language: Language) -> jinja2.Environment:
         "accessibility_statement_url": None,
         "styles": [path.name for path in sorted(VENDOR.glob("*.css"))],
         "say": lambda text: say(text, language),
+        "place_text": lambda venue: _place_text(venue, language),
         "date_text": lambda moment, zone: date_text(moment, zone, language),
         "time_text": lambda moment, zone: time_text(moment, zone, language),
     }
     return env
+
+
+def _place_text(venue: Venue | None, language: Language) -> str:
+    """Return a venue's name and address, without the name where the address holds it."""
+    if venue is None:
+        return ""
+    name = say(venue.name, language).text
+    return venue.address if name in venue.address else f"{name}, {venue.address}"
 
 
 def _language_query(query: Mapping[str, str], language: Language) -> str:

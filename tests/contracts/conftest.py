@@ -203,12 +203,16 @@ class LocalJourney(Journey):
 class RabbitJourney(Journey):
     """Over a vhost of its own."""
 
+    watch = 0.5
+
     def __init__(self, urls: dict[str, str], broker: str) -> None:
         super().__init__(urls)
         self.broker = broker
 
     def ends(self) -> Callable[[Database], Bus]:
-        return lambda _: RabbitBus(self.broker, retry_delays=self.retry_delays, timeout=1.0, watch=0.5, drain=0.2)
+        return lambda _: RabbitBus(
+            self.broker, retry_delays=self.retry_delays, timeout=1.0, watch=self.watch, drain=0.2
+        )
 
     async def dead(self, queue: str) -> list[str]:
         return await dead_letters(self.broker, queue)

@@ -412,6 +412,30 @@ async def test_messages_flow_again_after_the_broker_has_cut_all_connections(
     await effects_come(rabbit_journey, NOTIFICATION, before, after, seconds=15)
 
 
+async def test_a_handler_at_work_when_the_connection_is_cut_ends_and_its_redelivery_changes_nothing(
+    rabbit_journey: "RabbitJourney", vhost: str, control: "Control"
+) -> None:
+    message, released = make_seminar(), asyncio.Event()
+    notices = Notices()
+
+    async def work(queue: str, message: Message) -> None:
+        await notices(queue, message)
+        await released.wait()
+
+    rabbit_journey.before_effect = work
+
+    await rabbit_journey.record(message)
+    await asyncio.wait_for(notices.reached.wait(), 10)
+    await control("close_all_connections", "--vhost", vhost, "test")
+    await eventually(lambda: rabbit_journey.consumers(REGISTRATION), 1)
+    assert await rabbit_journey.delivered(REGISTRATION, message) == 0
+    released.set()
+
+    await effects_come(rabbit_journey, REGISTRATION, message)
+    await eventually(lambda: rabbit_journey.delivered(REGISTRATION, message), 2)
+    await effects_come(rabbit_journey, REGISTRATION, message)
+
+
 async def test_messages_flow_again_after_the_broker_was_killed(
     rabbit_journey: "RabbitJourney", rabbitmq: "RabbitMQ"
 ) -> None:
@@ -432,9 +456,11 @@ async def test_messages_flow_again_after_the_broker_was_killed(
 async def test_a_deleted_queue_comes_back(
     rabbit_journey: "RabbitJourney", monkeypatch: pytest.MonkeyPatch, *, told: bool
 ) -> None:
-    if not told:  # the watchdog alone has to find out
+    if told:  # by the broker, long before the watchdog looks
+        rabbit_journey.watch = 60
+    else:
         monkeypatch.setattr("shared.rabbitmq._gone", never_gone)
-        await rabbit_journey.restart()
+    await rabbit_journey.restart()
     before, after = make_seminar(), make_seminar()
     await rabbit_journey.record(before)
     await effects_come(rabbit_journey, REGISTRATION, before)
