@@ -10,7 +10,7 @@ BIN    := $(VENV)/bin
 export PORT DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help run import test check format clean
+.PHONY: help run test check format clean styles
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -43,22 +43,28 @@ $(BIN)/pip:
 		echo "make: '$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@rm -f $(VENV).log
 
-INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --progress-bar on
+# pip's own words are kept for when it fails; until then a line for every tenth package shows that it goes on.
+define install
+	@echo "setting up: $$(grep -c == $(1)) packages from $(1)"
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $(1) 2>&1 || echo '*failed*'; } | awk -v of="$$(grep -c == $(1))" ' \
+		{ said = said $$0 "\n" } \
+		/^Collecting / { if (++n % 10 == 0) { print "  " n " of " of; fflush() } } \
+		/^Installing / { print "  installing"; fflush() } \
+		/^\*failed\*$$/ { failed = 1 } \
+		END { if (failed) { printf "%s", said > "/dev/stderr"; print "make: the packages could not be installed; is there a network?" > "/dev/stderr"; exit 1 } }'
+endef
 
 $(VENV)/local.stamp: requirements/local.lock package-lock.json | $(BIN)/pip
-	@echo "setting up: $$(grep -c == requirements/local.lock) packages from requirements/local.lock"
-	@$(INSTALL) --quiet --require-hashes -r requirements/local.lock
+	$(call install,requirements/local.lock)
 	@$(MAKE) --no-print-directory styles
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.lock package-lock.json | $(BIN)/pip
-	@echo "setting up: $$(grep -c == requirements/dev.lock) packages from requirements/dev.lock"
-	@$(INSTALL) --quiet --require-hashes -r requirements/dev.lock
+	$(call install,requirements/dev.lock)
 	@$(MAKE) --no-print-directory styles NPM_FLAGS=--include=dev
 	@touch $@ $(VENV)/local.stamp
 
 NPM_FLAGS ?= --omit=dev
-.PHONY: styles
 styles: # Designsystemet's CSS, when Node is there; the pages are readable and complete without it
 	@if command -v npm >/dev/null 2>&1; then \
 		echo "setting up: Designsystemet's CSS from npm"; \

@@ -204,6 +204,7 @@ class RabbitJourney(Journey):
     """Over a vhost of its own."""
 
     watch = 0.5
+    drain = 0.2
 
     def __init__(self, urls: dict[str, str], broker: str) -> None:
         super().__init__(urls)
@@ -211,7 +212,7 @@ class RabbitJourney(Journey):
 
     def ends(self) -> Callable[[Database], Bus]:
         return lambda _: RabbitBus(
-            self.broker, retry_delays=self.retry_delays, timeout=1.0, watch=self.watch, drain=0.2
+            self.broker, retry_delays=self.retry_delays, timeout=1.0, watch=self.watch, drain=self.drain
         )
 
     async def dead(self, queue: str) -> list[str]:

@@ -92,12 +92,16 @@ class Notices:
         self.reached.set()
 
 
-class Hangs(Notices):
-    """A hook that lets nobody past."""
+class Waits(Notices):
+    """A hook that lets nobody past until `released`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = asyncio.Event()
 
     async def __call__(self, queue: str, message: Message) -> None:
         await super().__call__(queue, message)
-        await asyncio.Event().wait()
+        await self.released.wait()
 
 
 async def nothing(_queue: str, _message: Message) -> None:
@@ -214,7 +218,7 @@ async def test_what_was_recorded_before_a_restart_is_published_after_it(journey:
 
 async def test_a_restart_in_the_middle_of_handling_loses_nothing_and_doubles_nothing(journey: "Journey") -> None:
     before, after = make_seminar(), make_seminar()
-    journey.before_effect = hangs = Hangs()
+    journey.before_effect = hangs = Waits()
 
     await journey.record(before)
     await asyncio.wait_for(hangs.reached.wait(), 10)
@@ -277,7 +281,7 @@ async def test_a_message_goes_to_its_own_subscribers_alone(journey: "Journey") -
 async def test_a_handler_that_hangs_is_cut_by_its_deadline(journey: "Journey", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.bus.HANDLER_DEADLINE", 0.3)
     message = make_seminar()
-    journey.before_effect = hangs = Hangs()
+    journey.before_effect = hangs = Waits()
 
     await journey.record(message)
     await asyncio.wait_for(hangs.reached.wait(), 10)
@@ -415,25 +419,38 @@ async def test_messages_flow_again_after_the_broker_has_cut_all_connections(
 async def test_a_handler_at_work_when_the_connection_is_cut_ends_and_its_redelivery_changes_nothing(
     rabbit_journey: "RabbitJourney", vhost: str, control: "Control"
 ) -> None:
-    message, released = make_seminar(), asyncio.Event()
-    notices = Notices()
-
-    async def work(queue: str, message: Message) -> None:
-        await notices(queue, message)
-        await released.wait()
-
-    rabbit_journey.before_effect = work
+    message = make_seminar()
+    rabbit_journey.before_effect = waits = Waits()
 
     await rabbit_journey.record(message)
-    await asyncio.wait_for(notices.reached.wait(), 10)
+    await asyncio.wait_for(waits.reached.wait(), 10)
     await control("close_all_connections", "--vhost", vhost, "test")
     await eventually(lambda: rabbit_journey.consumers(REGISTRATION), 1)
     assert await rabbit_journey.delivered(REGISTRATION, message) == 0
-    released.set()
+    waits.released.set()
 
     await effects_come(rabbit_journey, REGISTRATION, message)
     await eventually(lambda: rabbit_journey.delivered(REGISTRATION, message), 2)
     await effects_come(rabbit_journey, REGISTRATION, message)
+
+
+async def test_a_consumer_that_is_stopped_lets_its_handler_finish_and_answer(rabbit_journey: "RabbitJourney") -> None:
+    message, after = make_seminar(), make_seminar()
+    rabbit_journey.drain = 10
+    await rabbit_journey.restart()
+    rabbit_journey.before_effect = waits = Waits()
+    await rabbit_journey.record(message)
+    await asyncio.wait_for(waits.reached.wait(), 10)
+
+    stopping = asyncio.create_task(rabbit_journey.stop_consumers())
+    await eventually(lambda: rabbit_journey.consumers(REGISTRATION), 0)
+    waits.released.set()
+    await stopping
+    rabbit_journey.start_consumers()
+    await rabbit_journey.record(after)
+
+    await effects_come(rabbit_journey, REGISTRATION, message, after)
+    assert await rabbit_journey.delivered(REGISTRATION, message) == 1
 
 
 async def test_messages_flow_again_after_the_broker_was_killed(
