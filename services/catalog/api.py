@@ -1,7 +1,5 @@
 """Catalog's JSON API."""
 
-import base64
-import binascii
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -16,6 +14,7 @@ from shared.web.bodies import read_json
 from shared.web.health import DATABASE
 from shared.web.organiser import organiser_of
 from shared.web.problems import Problem, not_found
+from shared.web.queries import after, cursor, no_cursor
 
 CLOCK = web.AppKey("CLOCK", Clock)
 PAGE = 50  # seminars in one answer
@@ -24,12 +23,12 @@ _REVISION = re.compile(r'(?:W/)?"(\d{1,9})"')
 
 async def list_seminars(request: web.Request) -> web.Response:
     """Answer with the seminars that are no drafts, the latest first."""
-    after = _cursor(request.query.get("after"))
+    behind = _after(request)
     async with request.app[DATABASE].connection() as connection:
-        found = await store.listing(connection, after, PAGE + 1)
+        found = await store.listing(connection, behind, PAGE + 1)
     shown = found[:PAGE]
-    rest = len(found) > PAGE
-    return web.json_response({"items": [_listed(s) for s in shown], "next": _next(shown[-1]) if rest else None})
+    following = cursor(shown[-1].start.isoformat(), shown[-1].document.slug) if len(found) > PAGE else None
+    return web.json_response({"items": [_listed(seminar) for seminar in shown], "next": following})
 
 
 async def get_seminar(request: web.Request) -> web.Response:
@@ -126,20 +125,16 @@ def _if_match(request: web.Request) -> int | None:
     return int(found[1])
 
 
-def _next(last: Seminar) -> str:
-    return base64.urlsafe_b64encode(f"{last.start.isoformat()} {last.document.slug}".encode()).decode()
-
-
-def _cursor(given: str | None) -> tuple[datetime, str] | None:
-    if given is None:
-        return None
+def _after(request: web.Request) -> tuple[datetime, str] | None:
     try:
-        start, slug = base64.urlsafe_b64decode(given).decode().split(" ")
-        return datetime.fromisoformat(start), slug
-    except (binascii.Error, ValueError) as error:
-        raise Problem(
-            422, "invalid", "The query does not fit", errors=[{"field": "after", "detail": "no cursor"}]
-        ) from error
+        match after(request):
+            case None:
+                return None
+            case [start, slug]:
+                return datetime.fromisoformat(start), slug
+    except ValueError:
+        pass
+    raise no_cursor()
 
 
 ROUTES: Iterable[web.RouteDef] = (

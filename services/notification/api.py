@@ -1,7 +1,5 @@
 """Notification's JSON API, for organisers."""
 
-import base64
-import binascii
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -19,6 +17,7 @@ from shared.messages import SeminarSnapshot
 from shared.web.health import DATABASE
 from shared.web.organiser import SETTINGS, organiser_of
 from shared.web.problems import Problem, not_found
+from shared.web.queries import after, asked, cursor, no_cursor
 
 CLOCK = web.AppKey("CLOCK", Clock)
 PAGE = 100  # e-mails in one answer
@@ -27,12 +26,12 @@ PAGE = 100  # e-mails in one answer
 async def list_emails(request: web.Request) -> web.Response:
     """Answer with a seminar's e-mails in the order they are due, with what became of each."""
     organiser_of(request)
-    after = _cursor(request.query.get("after"))
+    behind = _after(request)
     async with request.app[DATABASE].connection() as connection:
-        seminar = await asked_seminar(request, connection)
-        rows = await store.listing(connection, seminar.slug, after, PAGE + 1)
+        seminar = await _asked_seminar(request, connection)
+        rows = await store.listing(connection, seminar.slug, behind, PAGE + 1)
     public_url = request.app[SETTINGS].public_url
-    following = _next(rows[PAGE - 1]) if len(rows) > PAGE else None
+    following = cursor(rows[PAGE - 1]["due_at"].isoformat(), rows[PAGE - 1]["id"]) if len(rows) > PAGE else None
     return web.json_response({"items": [_email(row, public_url) for row in rows[:PAGE]], "next": following})
 
 
@@ -56,17 +55,13 @@ async def list_reminders(request: web.Request) -> web.Response:
     """Answer with a seminar's reminder rules, their moments, and how many people each reaches."""
     organiser_of(request)
     async with request.app[DATABASE].connection() as connection:
-        seminar = await asked_seminar(request, connection)
+        seminar = await _asked_seminar(request, connection)
         rows = await store.reminders(connection, seminar.slug)
-    return web.json_response({"items": [_reminder(row) for row in rows], "next": None})
+    return web.json_response({"items": [_plain(row) for row in rows], "next": None})
 
 
 def _email(row: asyncpg.Record, public_url: str) -> dict[str, Any]:
     return _plain(row) | {"message_id": message_id(row["id"], public_url)}
-
-
-def _reminder(row: asyncpg.Record) -> dict[str, Any]:
-    return _plain(row)
 
 
 def _plain(row: asyncpg.Record) -> dict[str, Any]:
@@ -77,32 +72,23 @@ def _plain(row: asyncpg.Record) -> dict[str, Any]:
     }
 
 
-async def asked_seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
-    """Return the seminar that the query names; raises a Problem: 422 not named, 404 unknown."""
-    slug = request.query.get("seminar")
-    if not slug:
-        error = {"field": "seminar", "detail": "which seminar? give its slug"}
-        raise Problem(422, "invalid", "The query does not fit", errors=[error])
-    seminar = await store.get_seminar(connection, slug)
+async def _asked_seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
+    seminar = await store.get_seminar(connection, asked(request, "seminar"))
     if seminar is None:
         raise not_found("seminar")
     return seminar
 
 
-def _next(row: asyncpg.Record) -> str:
-    return base64.urlsafe_b64encode(f"{row['due_at'].isoformat()} {row['id']}".encode()).decode()
-
-
-def _cursor(given: str | None) -> tuple[datetime, UUID] | None:
-    if given is None:
-        return None
+def _after(request: web.Request) -> tuple[datetime, UUID] | None:
     try:
-        due, identifier = base64.urlsafe_b64decode(given).decode().split(" ")
-        return datetime.fromisoformat(due), UUID(identifier)
-    except (binascii.Error, ValueError) as error:
-        raise Problem(
-            422, "invalid", "The query does not fit", errors=[{"field": "after", "detail": "no cursor"}]
-        ) from error
+        match after(request):
+            case None:
+                return None
+            case [due, identifier]:
+                return datetime.fromisoformat(due), UUID(identifier)
+    except ValueError:
+        pass
+    raise no_cursor()
 
 
 ROUTES: Iterable[web.RouteDef] = (

@@ -20,6 +20,7 @@ from shared.web.bodies import read_json, read_object
 from shared.web.health import DATABASE
 from shared.web.organiser import SETTINGS, organiser_of
 from shared.web.problems import Problem, invalid, not_found
+from shared.web.queries import after, asked, cursor, no_cursor, unfit
 
 CLOCK = web.AppKey("CLOCK", Clock)
 PAGE = 100  # registrations in one answer
@@ -111,8 +112,7 @@ async def patch_mine(request: web.Request) -> web.Response:
 async def delete_mine(request: web.Request) -> web.Response:
     """Cancel one's registration."""
     if "erase" in request.query:
-        error = {"field": "erase", "detail": "is not offered here; ask the organiser to erase"}
-        raise Problem(422, "invalid", "The query does not fit", errors=[error])
+        raise unfit("erase", "is not offered here; ask the organiser to erase")
     async with request.app[DATABASE].transaction() as connection:
         standing, _ = await bearer(request, connection)
         cancelled: Registration = await run(commands.cancel(connection, standing.id, request.app[CLOCK].now()))
@@ -164,17 +164,17 @@ async def list_registrations(request: web.Request) -> web.Response:
     """Answer with the seminar's registrations as they came."""
     organiser_of(request)
     async with request.app[DATABASE].connection() as connection:
-        seminar = await asked_seminar(request, connection)
-        rows = await store.listing(connection, seminar.slug, _cursor(request), PAGE + 1)
+        seminar = await _asked_seminar(request, connection)
+        rows = await store.listing(connection, seminar.slug, _after(request), PAGE + 1)
     items = [_shown(store.to_registration(row)) for row in rows[:PAGE]]
-    return web.json_response({"items": items, "next": str(rows[PAGE - 1]["place"]) if len(rows) > PAGE else None})
+    return web.json_response({"items": items, "next": cursor(rows[PAGE - 1]["place"]) if len(rows) > PAGE else None})
 
 
 async def summarise(request: web.Request) -> web.Response:
     """Answer with how many come, wait and have withdrawn."""
     organiser_of(request)
     async with request.app[DATABASE].connection() as connection:
-        seminar = await asked_seminar(request, connection)
+        seminar = await _asked_seminar(request, connection)
         in_person = await store.taken(connection, seminar.slug, Attendance.IN_PERSON)
         online = await store.taken(connection, seminar.slug, Attendance.ONLINE)
         cancelled = await store.count_cancelled(connection, seminar.slug)
@@ -192,7 +192,7 @@ async def export_csv(request: web.Request) -> web.Response:
     """Give the registrations as CSV (RFC 4180), in UTF-8 with a byte order mark so that spreadsheets read æøå."""
     organiser_of(request)
     async with request.app[DATABASE].connection() as connection:
-        seminar = await asked_seminar(request, connection)
+        seminar = await _asked_seminar(request, connection)
         rows = await store.listing(connection, seminar.slug, 0, None)
     sheet = io.StringIO()
     writer = csv.writer(sheet)
@@ -210,23 +210,21 @@ def cell(value: object) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
-async def asked_seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
-    """Return the seminar that the query names; raises a Problem: 422 not named, 404 unknown."""
-    slug = request.query.get("seminar")
-    if not slug:
-        error = {"field": "seminar", "detail": "which seminar? give its slug"}
-        raise Problem(422, "invalid", "The query does not fit", errors=[error])
-    seminar = await store.get_seminar(connection, slug)
+async def _asked_seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
+    seminar = await store.get_seminar(connection, asked(request, "seminar"))
     if seminar is None:
         raise not_found("seminar")
     return seminar
 
 
-def _cursor(request: web.Request) -> int:
-    after = request.query.get("after", "0")
-    if not (after.isascii() and after.isdecimal() and len(after) < 19):  # noqa: PLR2004 - digits of a bigint
-        raise Problem(422, "invalid", "The query does not fit", errors=[{"field": "after", "detail": "no cursor"}])
-    return int(after)
+def _after(request: web.Request) -> int:
+    """Return the place of the last registration shown: a bigint of at most 18 digits, or 0 for the first page."""
+    match after(request):
+        case None:
+            return 0
+        case [place] if place.isascii() and place.isdecimal() and len(place) <= 18:  # noqa: PLR2004 - said above
+            return int(place)
+    raise no_cursor()
 
 
 ROUTES: Iterable[web.RouteDef] = (
