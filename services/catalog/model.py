@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.lines import one_line
 from shared.messages import (
     Attendance,
     AttendanceMode,
@@ -52,17 +53,19 @@ def _duration(text: str) -> str:
     return text
 
 
-def _not_blank(text: Text) -> Text:
+def _words(text: Text) -> Text:
     parts = text.values() if isinstance(text, dict) else [text]
     if not parts or not all(part.strip() for part in parts):
         raise ValueError("must not be blank")
+    for part in parts:
+        one_line(part)
     return text
 
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 Address = Annotated[str, AfterValidator(_web_address)]
 Duration = Annotated[str, AfterValidator(_duration)]
-Words = Annotated[Text, AfterValidator(_not_blank)]
+Words = Annotated[Text, AfterValidator(_words)]
 
 
 class Strict(BaseModel):

@@ -11,7 +11,7 @@ from email.utils import parseaddr
 import structlog
 
 from services.notification import store
-from services.notification.model import State, Verdict, backoff, close
+from services.notification.model import Claimed, State, Verdict, backoff, close
 from services.notification.rendering import Renderer, message_id
 from services.notification.settings import Settings
 from services.notification.smtp import Outcome, Pool, Result
@@ -79,10 +79,21 @@ class Delivery:
                     await store.close(connection, claim, verdict)
                     log.info("e-mail closed unsent", kind=email.kind, state=verdict.state, why=verdict.reason)
                     return
-            content = self._renderer.render(claim.id, email, self._clock.now())
-            recipient = email.registration.email
-            outcome = await self._pool.send(self._sender, recipient, content, lambda: self._may_begin(claim))
+            content = self._render(claim, email)
+            if content is None:
+                outcome = Outcome(Result.REFUSED, "it could not be written")
+            else:
+                recipient = email.registration.email
+                outcome = await self._pool.send(self._sender, recipient, content, lambda: self._may_begin(claim))
             await self._settle(claim, email.attempts, outcome)
+
+    def _render(self, claim: Claim, email: Claimed) -> bytes | None:
+        """Return the content; None if it cannot be written, which must not keep the others from leaving."""
+        try:
+            return self._renderer.render(claim.id, email, self._clock.now())
+        except Exception:
+            log.exception("e-mail not rendered", kind=email.kind)
+            return None
 
     async def _may_begin(self, claim: Claim) -> bool:
         """Look again, as close to the content's leaving as can be, and commit that it leaves."""

@@ -8,6 +8,7 @@ from email.utils import format_datetime, parseaddr
 from pathlib import Path
 from typing import Any, get_args
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from mjml import mjml2html
 
@@ -61,7 +62,7 @@ class Renderer:
         message = EmailMessage(policy=POLICY)
         message["From"] = Address(self._sender[0], addr_spec=self._sender[1])
         message["To"] = Address(email.registration.name, addr_spec=email.registration.email)
-        message["Date"] = format_datetime(now)
+        message["Date"] = format_datetime(now.astimezone(ZoneInfo(email.seminar.zone)))
         message["Message-ID"] = message_id(identifier, self._settings.public_url)
         message["Content-Language"] = email.registration.language
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834, 5

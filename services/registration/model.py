@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from shared.lines import one_line
 from shared.messages import (
     Attendance,
     AttendanceMode,
@@ -77,19 +78,10 @@ def free_seats(seminar: SeminarSnapshot, confirmed: int, now: datetime) -> int:
 MOST_PROMOTED = 10_000  # from a waiting list in one transaction
 
 
-def no_control_characters(text: str) -> str:
-    """Refuse what could break out of an e-mail header (RFC 5322, 2.2) or hide in an encoded word (RFC 2047)."""
-    if any(not character.isprintable() for character in text):
-        raise ValueError("must not contain control characters")
-    if "=?" in text:
-        raise ValueError("must not contain =?")
-    return text
-
-
 Line = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(no_control_characters),
+    AfterValidator(one_line),
 ]
 # Deliverable in practice: a dot-atom local part (RFC 5322, 3.2.3) and a domain name with a dot; no quotes, no comments.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -98,7 +90,7 @@ EMAIL = rf"^{_ATOM}(\.{_ATOM})*@({_LETTER}({_LETTER[:-1]}-]{{0,61}}{_LETTER})?\.
 Email = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=254, pattern=EMAIL),
-    AfterValidator(no_control_characters),
+    AfterValidator(one_line),
 ]
 
 

@@ -4,6 +4,7 @@ import re
 import time
 from uuid import uuid4
 
+import asyncpg
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
@@ -22,6 +23,9 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+
+# U+0000, which PostgreSQL has no room for, wherever in a request it stood.
+UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 
 log = structlog.get_logger()
 
@@ -64,6 +68,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _answer(request, problem)
     except web.HTTPRequestEntityTooLarge:
         return _answer(request, Problem(413, "too-large", "The body is too large"))
+    except UNSTORABLE:
+        return _answer(request, Problem(422, "invalid", "There are characters in it that cannot be stored"))
     except web.HTTPNotFound:
         return _answer(request, not_found("page"))
     except web.HTTPMethodNotAllowed as error:

@@ -271,3 +271,19 @@ async def test_messages_about_e_mails_carry_no_address(start: StartNotification,
     async with notification.database.transaction() as connection:
         for row in await outbox.due(connection):
             assert "@solund" not in decode(row["body"]).model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["=?utf-8?q?Kari=0D=0ABcc:_evil@example.org?=", "Kari\r\nBcc: evil@example.org", "Kari\x1b[2J", '"Kari" <x@y.no>'],
+)
+async def test_no_name_breaks_out_of_the_header_or_stops_the_others(notification: Notification, name: str) -> None:
+    odd, other = make_registration(name=name), make_registration()
+    await notification.learn(make_seminar(reminders=()), odd, other)
+
+    rows = await notification.settled()
+
+    assert {row["state"] for row in rows if row["registration"] == other.id} == {"sent"}
+    for received in notification.mailbox.received.values():
+        assert "Bcc" not in received.headers
+        assert list(received.headers).count("To") == 1

@@ -1,0 +1,13 @@
+"""Text that may stand in one line of an e-mail's header, wherever it was typed."""
+
+
+def one_line(text: str) -> str:
+    """Return `text`; raises ValueError for what could break out of a header.
+
+    That is control characters (RFC 5322, 2.2) and encoded words (RFC 2047), inside of which a line break may hide.
+    """
+    if any(not character.isprintable() for character in text):
+        raise ValueError("must not contain control characters or line breaks")
+    if "=?" in text:
+        raise ValueError("must not contain =?")
+    return text
