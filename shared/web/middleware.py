@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 from yarl import URL
 
 from shared.web.pages import TEMPLATES, render
-from shared.web.problems import Problem, not_found
+from shared.web.problems import Problem
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -24,8 +24,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
-# U+0000, which PostgreSQL has no room for, wherever in a request it stood.
-UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+# The framework's own refusals, as problem types.
+KINDS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 
 log = structlog.get_logger()
 
@@ -64,24 +64,22 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every error as problem details, to a browser as a page."""
     try:
         return await handler(request)
-    except Problem as problem:
-        return _answer(request, problem)
-    except web.HTTPRequestEntityTooLarge:
-        return _answer(request, Problem(413, "too-large", "The body is too large"))
-    except UNSTORABLE:
-        return _answer(request, Problem(422, "invalid", "There are characters in it that cannot be stored"))
-    except web.HTTPNotFound:
-        return _answer(request, not_found("page"))
-    except web.HTTPMethodNotAllowed as error:
-        allow = {"Allow": ", ".join(sorted(error.allowed_methods))}
-        return _answer(
-            request, Problem(405, "method-not-allowed", "That method is not for this address", headers=allow)
-        )
-    except web.HTTPException:
-        raise
-    except Exception:
-        log.exception("request failed")
-        return _answer(request, Problem(500, "internal", "Something went wrong here; it has been noted"))
+    except Exception as error:  # noqa: BLE001 - a request has an answer, whatever happens
+        return _answer(request, _problem(error))
+
+
+def _problem(error: Exception) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case web.HTTPException():
+            allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+            return Problem(error.status, KINDS.get(error.status, "http"), error.reason, headers=allow)
+        case asyncpg.CharacterNotInRepertoireError() | asyncpg.UntranslatableCharacterError():
+            # U+0000, which PostgreSQL has no room for, wherever in a request it stood
+            return Problem(422, "invalid", "There are characters in it that cannot be stored")
+    log.error("request failed", exc_info=error)
+    return Problem(500, "internal", "Something went wrong here; it has been noted")
 
 
 def _answer(request: web.Request, problem: Problem) -> web.Response:
