@@ -72,7 +72,7 @@ async def pass_on(request: web.Request) -> web.StreamResponse:
     try:
         async with request.app[CLIENT].request(
             request.method,
-            URL(f"{upstream}{request.raw_path}", encoded=True),
+            URL(f"{upstream.origin()}{request.rel_url.raw_path_qs}", encoded=True),
             headers=_forwarded(request),
             data=request.content if request.can_read_body else None,
             allow_redirects=False,

@@ -1,0 +1,103 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer, unused_port
+from yarl import URL
+
+from local import proxy
+from shared.web.middleware import MIDDLEWARES
+
+Client = TestClient[web.Request, web.Application]
+
+
+async def echo(request: web.Request) -> web.StreamResponse:
+    """Say what arrived; stream it, as something larger would be."""
+    response = web.StreamResponse(status=207, headers={"X-Served-By": request.app[NAME], "Connection": "close"})
+    response.cookies["seen"] = "yes"
+    await response.prepare(request)
+    said = [request.method, request.raw_path, request.host, request.headers.get("X-Forwarded-For", "")]
+    await response.write("\n".join([*said, (await request.read()).decode()]).encode())
+    return response
+
+
+NAME = web.AppKey("NAME", str)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    """The proxy, with catalog and registration behind it and notification away."""
+    upstreams = {"notification": URL(f"http://127.0.0.1:{unused_port()}")}
+    async with AsyncExitStack() as stack:
+        for name in ("catalog", "registration"):
+            upstream = web.Application()
+            upstream[NAME] = name
+            upstream.router.add_route("*", "/{path:.*}", echo)
+            server = await stack.enter_async_context(TestServer(upstream))
+            upstreams[name] = server.make_url("/")
+        front = web.Application(middlewares=MIDDLEWARES)
+        proxy.add_proxy(front, upstreams)
+        yield await stack.enter_async_context(TestClient(TestServer(front)))
+
+
+@pytest.mark.parametrize(
+    ("path", "service"),
+    [
+        ("/", "catalog"),
+        ("/seminars/planstrategi-4-0/watch", "catalog"),
+        ("/seminars.ics", "catalog"),
+        ("/api/seminars/x/cancel", "catalog"),
+        ("/static/fagseminar.css", "catalog"),
+        ("/organiser/seminars", "catalog"),
+        ("/register/planstrategi-4-0", "registration"),
+        ("/my/token/cancel", "registration"),
+        ("/api/registrations", "registration"),
+        ("/api/registrations/mine", "registration"),
+        ("/organiser/registrations/x", "registration"),
+        ("/api/emails", "notification"),
+        ("/api/reminders", "notification"),
+        ("/api/rehearsals", "notification"),
+        ("/unsubscribe/token", "notification"),
+        ("/organiser/emails/x", "notification"),
+    ],
+)
+def test_each_path_belongs_to_one_service(path: str, service: str) -> None:
+    assert proxy.service_of(path) == service
+
+
+async def test_a_request_passes_with_its_method_path_query_body_host_and_cookies(client: Client) -> None:
+    path = URL("/api/registrations?a=%C3%A6%2F&b=1", encoded=True)
+    answer = await client.post(path, data="kropp æ", headers={"Host": "seminar.example.no"})
+    said = (await answer.text()).split("\n")
+
+    assert (answer.status, answer.headers["X-Served-By"], answer.cookies["seen"].value) == (207, "registration", "yes")
+    assert said == ["POST", "/api/registrations?a=%C3%A6%2F&b=1", "seminar.example.no", "127.0.0.1", "kropp æ"]
+
+
+@pytest.mark.parametrize("target", ["//example.org/path", "http://example.org/path", "@example.org/"])
+async def test_nothing_that_is_asked_for_leads_to_another_host(client: Client, target: str) -> None:
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    status = (await reader.readline()).split()[1]
+    answer = await reader.read()
+    writer.close()
+
+    assert status == b"400" or b"X-Served-By: catalog" in answer
+
+
+async def test_a_service_that_is_away_is_said_so_and_the_others_serve_on(client: Client) -> None:
+    away, there = await client.get("/api/emails"), await client.get("/")
+
+    assert (away.status, (await away.json())["type"], there.status) == (502, "/problems/service-away", 207)
+
+
+async def test_health_is_every_services_together(client: Client) -> None:
+    answer = await client.get("/health/ready")
+
+    assert answer.status == 503
+    assert (await answer.json()) == {
+        "status": "unready",
+        "services": {"catalog": True, "registration": True, "notification": False},
+    }
