@@ -9,14 +9,12 @@ from aiohttp import web
 
 from services.catalog import commands, store
 from services.catalog.model import Document, Livestream, Recording, Seminar
-from shared.clock import Clock
 from shared.web.bodies import read_json
-from shared.web.health import DATABASE
+from shared.web.keys import CLOCK, DATABASE
 from shared.web.organiser import organiser_of
 from shared.web.problems import Problem, not_found
 from shared.web.queries import after, cursor, no_cursor
 
-CLOCK = web.AppKey("CLOCK", Clock)
 PAGE = 50  # seminars in one answer
 _REVISION = re.compile(r'(?:W/)?"(\d{1,9})"')
 

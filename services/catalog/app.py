@@ -7,15 +7,9 @@ from aiohttp import web
 
 from services.catalog import api, pages
 from services.catalog.settings import Settings
-from shared.background import Background
 from shared.bus import OpenBus
 from shared.clock import Clock
-from shared.database import open_database
-from shared.outbox import Relay
-from shared.web.health import DATABASE
-from shared.web.organiser import SETTINGS
-from shared.web.pages import install
-from shared.web.server import BACKGROUND, new_application
+from shared.web.server import connected, new_application
 
 HERE = Path(__file__).parent
 MIGRATIONS = HERE / "migrations"
@@ -23,21 +17,13 @@ MIGRATIONS = HERE / "migrations"
 
 def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Application:
     """Wire the service; nothing connects before the application starts."""
-    app = new_application()
-    app[SETTINGS] = settings
-    app[api.CLOCK] = clock
-    install(app, HERE / "templates", accessibility_statement_url=settings.accessibility_statement_url)
-    app.add_routes([*api.ROUTES, *pages.ROUTES])
+    statement = settings.accessibility_statement_url
+    routes = (*api.ROUTES, *pages.ROUTES)
+    app = new_application(settings, clock, HERE / "templates", routes, accessibility_statement_url=statement)
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
-        async with open_database(settings.database_url, connections=settings.database_connections) as database:
-            app[DATABASE] = database
-            bus = open_bus(database)
-            app[BACKGROUND] = background = Background()
-            background.start("relay", Relay(database, bus).run())
+        async with connected(app, open_bus):
             yield
-            await background.stop()
-            await bus.close()
 
     app.cleanup_ctx.append(connect)
     return app

@@ -7,12 +7,11 @@ from aiohttp import web
 from markdown_it import MarkdownIt
 
 from services.catalog import store
-from services.catalog.api import CLOCK, find
+from services.catalog.api import find
 from services.catalog.calendars import published
 from services.catalog.model import Life, Seminar
 from shared.messages import Attendance
-from shared.web.health import DATABASE
-from shared.web.organiser import SETTINGS
+from shared.web.keys import CLOCK, DATABASE, SETTINGS
 from shared.web.pages import SHARED, language_of, render
 from shared.web.problems import not_found
 from shared.web.texts import say

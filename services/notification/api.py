@@ -11,15 +11,13 @@ from aiohttp import web
 from services.notification import store
 from services.notification.model import State
 from services.notification.rendering import message_id
-from shared.clock import Clock
 from shared.database import Connection
 from shared.messages import SeminarSnapshot
-from shared.web.health import DATABASE
-from shared.web.organiser import SETTINGS, organiser_of
+from shared.web.keys import DATABASE, SETTINGS
+from shared.web.organiser import organiser_of
 from shared.web.problems import Problem, not_found
 from shared.web.queries import after, asked, cursor, no_cursor
 
-CLOCK = web.AppKey("CLOCK", Clock)
 PAGE = 100  # e-mails in one answer
 
 

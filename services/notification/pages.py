@@ -9,8 +9,7 @@ from services.notification import commands, store
 from shared import tokens
 from shared.database import Connection
 from shared.messages import SeminarSnapshot
-from shared.web.health import DATABASE
-from shared.web.organiser import SETTINGS
+from shared.web.keys import DATABASE, SETTINGS
 from shared.web.pages import render
 from shared.web.problems import not_found
 

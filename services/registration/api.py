@@ -13,16 +13,14 @@ from pydantic import ValidationError
 from services.registration import commands, store
 from services.registration.links import DeadLinkError, follow
 from services.registration.model import Details, Refusal, RefusedError, Registration, SignUp
-from shared.clock import Clock
 from shared.database import Connection
 from shared.messages import Attendance, SeminarSnapshot
 from shared.web.bodies import read_json, read_object
-from shared.web.health import DATABASE
-from shared.web.organiser import SETTINGS, organiser_of
+from shared.web.keys import CLOCK, DATABASE, SETTINGS
+from shared.web.organiser import organiser_of
 from shared.web.problems import Problem, invalid, not_found
 from shared.web.queries import after, asked, cursor, no_cursor, unfit
 
-CLOCK = web.AppKey("CLOCK", Clock)
 PAGE = 100  # registrations in one answer
 LONGEST_KEY = 255  # characters of an Idempotency-Key
 EXPORTED = (

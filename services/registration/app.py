@@ -7,16 +7,10 @@ from aiohttp import web
 
 from services.registration import api, consumers, pages, retention
 from services.registration.settings import Settings
-from shared.background import Background
 from shared.bus import OpenBus
 from shared.clock import Clock
-from shared.database import open_database
 from shared.inbox import once
-from shared.outbox import Relay
-from shared.web.health import DATABASE
-from shared.web.organiser import SETTINGS
-from shared.web.pages import install
-from shared.web.server import BACKGROUND, new_application
+from shared.web.server import connected, new_application
 
 HERE = Path(__file__).parent
 MIGRATIONS = HERE / "migrations"
@@ -24,24 +18,14 @@ MIGRATIONS = HERE / "migrations"
 
 def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Application:
     """Wire the service; nothing connects before the application starts."""
-    app = new_application()
-    app[SETTINGS] = settings
-    app[api.CLOCK] = clock
-    install(app, HERE / "templates")
-    app.add_routes([*api.ROUTES, *pages.ROUTES])
+    app = new_application(settings, clock, HERE / "templates", (*api.ROUTES, *pages.ROUTES))
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
-        async with open_database(settings.database_url, connections=settings.database_connections) as database:
-            app[DATABASE] = database
-            bus = open_bus(database)
-            app[BACKGROUND] = background = Background()
-            background.start("relay", Relay(database, bus).run())
+        async with connected(app, open_bus) as (database, bus, background):
             learn = once(database, consumers.QUEUE, consumers.handlers(clock))
             background.start(consumers.QUEUE, bus.consume(consumers.QUEUE, learn))
             background.start("retention", retention.run(database))
             yield
-            await background.stop()
-            await bus.close()
 
     app.cleanup_ctx.append(connect)
     return app

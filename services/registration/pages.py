@@ -7,13 +7,12 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from services.registration import commands, store
-from services.registration.api import CLOCK, run
+from services.registration.api import run
 from services.registration.links import DeadLinkError, follow
 from services.registration.model import Details, RefusedError, Registration, SignUp, refuse
 from shared.database import Connection
 from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
-from shared.web.health import DATABASE
-from shared.web.organiser import SETTINGS
+from shared.web.keys import CLOCK, DATABASE, SETTINGS
 from shared.web.pages import language_of, redirect, render
 from shared.web.problems import Problem, field_errors, not_found
 

@@ -4,9 +4,8 @@ import asyncio
 
 from aiohttp import web
 
-from shared.database import Database
+from shared.web.keys import DATABASE
 
-DATABASE = web.AppKey("DATABASE", Database)
 PATIENCE = 2.0  # seconds
 
 

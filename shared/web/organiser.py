@@ -2,10 +2,8 @@
 
 from aiohttp import web
 
-from shared.settings import ServiceSettings
+from shared.web.keys import SETTINGS
 from shared.web.problems import Problem
-
-SETTINGS = web.AppKey("SETTINGS", ServiceSettings)
 
 
 def organiser_of(request: web.Request) -> str:

@@ -3,29 +3,55 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import structlog
 from aiohttp import web
 
 from shared.background import Background
+from shared.bus import Bus, OpenBus
+from shared.clock import Clock
+from shared.database import Database, open_database
+from shared.outbox import Relay
+from shared.settings import ServiceSettings
 from shared.web import health
+from shared.web.keys import BACKGROUND, CLOCK, DATABASE, SETTINGS
 from shared.web.middleware import MIDDLEWARES
+from shared.web.pages import install
 
 BODY_LIMIT = 256 * 1024  # bytes; a seminar document with every talk in three languages is a tenth of it
 SHUTDOWN = 10.0  # seconds for requests under way
 
-BACKGROUND = web.AppKey("BACKGROUND", Background)
-
 log = structlog.get_logger()
 
 
-def new_application() -> web.Application:
-    """Return an application with the shared middlewares and health checks."""
+def new_application(
+    settings: ServiceSettings, clock: Clock, templates: Path, routes: Iterable[web.AbstractRouteDef], **site: str | None
+) -> web.Application:
+    """Return a service's application; `site` is what the base layout says of it. Nothing is connected yet."""
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=BODY_LIMIT)
-    app.add_routes(health.ROUTES)
+    app[SETTINGS] = settings
+    app[CLOCK] = clock
+    install(app, templates, **site)
+    app.add_routes([*health.ROUTES, *routes])
     return app
+
+
+@asynccontextmanager
+async def connected(app: web.Application, open_bus: OpenBus) -> AsyncIterator[tuple[Database, Bus, Background]]:
+    """Open a service's pool and its end of the bus, relay its outbox, and close them in the opposite order."""
+    settings = app[SETTINGS]
+    async with open_database(settings.database_url, connections=settings.database_connections) as database:
+        bus, background = open_bus(database), Background()
+        app[DATABASE], app[BACKGROUND] = database, background
+        background.start("relay", Relay(database, bus).run())
+        try:
+            yield database, bus, background
+        finally:
+            await background.stop()
+            await bus.close()
 
 
 @asynccontextmanager

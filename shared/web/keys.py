@@ -1,0 +1,13 @@
+"""What an application holds, by name and type."""
+
+from aiohttp import web
+
+from shared.background import Background
+from shared.clock import Clock
+from shared.database import Database
+from shared.settings import ServiceSettings
+
+SETTINGS = web.AppKey("SETTINGS", ServiceSettings)
+CLOCK = web.AppKey("CLOCK", Clock)
+DATABASE = web.AppKey("DATABASE", Database)
+BACKGROUND = web.AppKey("BACKGROUND", Background)
