@@ -59,6 +59,5 @@ def no_stray_cancellation() -> Iterator[None]:
         raise ConnectionError("cancelled from within") from None
 
 
-OpenBus = Callable[
-    [Database], Bus
-]  # a service's own end of the bus; the local one keeps its deliveries in its database
+# Opens a service's own end of the bus; the local one keeps its deliveries in the service's database.
+OpenBus = Callable[[Database], Bus]

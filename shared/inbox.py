@@ -1,5 +1,6 @@
 """One effect per message and consumer, however often it is delivered."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
@@ -11,6 +12,8 @@ from shared.messages import Message
 Handlers = Mapping[str, Callable[[Connection, Message], Awaitable[None]]]
 
 KEPT = 30  # days that an inbox row outlives its message; no broker keeps one longer than its retries
+
+INTERVAL = 3600.0  # seconds between looks
 
 log = structlog.get_logger()
 
@@ -43,8 +46,11 @@ async def _accept(connection: Connection, queue: str, message: Message) -> bool:
     return row is not None
 
 
-async def forget_old(connection: Connection) -> None:
-    """Delete what no delivery can concern any more."""
-    await connection.execute(
-        "DELETE FROM inbox WHERE received_at < clock_timestamp() - make_interval(days => $1)", KEPT
-    )
+async def forget_old(database: Database) -> None:
+    """Delete what no delivery can concern any more, now and then, until cancelled."""
+    while True:
+        async with database.connection() as connection:
+            await connection.execute(
+                "DELETE FROM inbox WHERE received_at < clock_timestamp() - make_interval(days => $1)", KEPT
+            )
+        await asyncio.sleep(INTERVAL)

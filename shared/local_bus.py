@@ -12,6 +12,7 @@ import structlog
 
 from shared.bus import Handler, PublishError, handle_in_time
 from shared.database import Connection, Database
+from shared.logs import describe
 from shared.messages import Message, encode
 from shared.topology import RETRY_DELAYS, queues_for
 
@@ -87,7 +88,7 @@ class _Subscriber:
             return True
 
     async def _failed(self, message: Message, error: Exception) -> bool:
-        why = f"{type(error).__name__}: {error}"
+        why = describe(error)
         async with self._database.connection() as connection:
             dead = await _fail(connection, self._queue, message, why, self._delays)
         log.warning("message failed", queue=self._queue, type=message.type, message=str(message.id), why=why, dead=dead)

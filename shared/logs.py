@@ -10,12 +10,24 @@ import structlog
 
 PERSONAL = frozenset({"name", "email", "to", "address", "token", "dietary_needs", "body", "document"})
 ADDRESS = re.compile(r"[^\s<>\"'(]+@[^\s<>\"')]+")
+QUOTED_VALUES = re.compile(r"(DETAIL:\s+|input_value=).*")
 TOKEN_PATH = re.compile(r"/(my|unsubscribe|watch)/[\w-]{16,}")
 
 
+LONGEST_ERROR = 300  # characters of an error in a header, a row or a log line
+
+
 def redact(text: str) -> str:
-    """Blank out e-mail addresses and personal links."""
-    return TOKEN_PATH.sub(r"/\1/[redacted]", ADDRESS.sub("[redacted]", text))
+    """Blank out e-mail addresses, personal links, and the values that PostgreSQL and pydantic quote in their errors."""
+    return TOKEN_PATH.sub(r"/\1/[redacted]", ADDRESS.sub("[redacted]", QUOTED_VALUES.sub(r"\1[redacted]", text)))
+
+
+def describe(error: Exception) -> str:
+    """Return the error in one line of at most 300 characters, without personal data.
+
+    PostgreSQL and pydantic quote values, but only from their second line on.
+    """
+    return redact(f"{type(error).__name__}: {error}".partition("\n")[0])[:LONGEST_ERROR]
 
 
 def _without_personal_data(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -18,7 +18,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import DeliveryError
 
 from shared.bus import Handler, PublishError, handle_in_time, no_stray_cancellation
-from shared.logs import redact
+from shared.logs import describe
 from shared.messages import MalformedMessageError, Message, decode, encode
 from shared.topology import EXCHANGE, QUEUES, RETRY_DELAYS, UNCONSUMED
 
@@ -32,7 +32,6 @@ WATCH = 5.0  # seconds between looks whether a consumer still stands at the brok
 DRAIN = 10.0  # seconds that running handlers get when their consumer is cancelled; later ones are delivered again
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts to get back to the broker
 REQUEUE_PAUSE = 1.0  # seconds; a broker that takes no retry is not to spend the delivery limit at once
-LONGEST_ERROR = 300  # characters of an error in a header
 
 log = structlog.get_logger()
 
@@ -322,7 +321,7 @@ class _Consumer:
         attempts = _attempts(delivery) + 1
         dead = isinstance(error, MalformedMessageError) or attempts > len(self.retry_delays)
         target = dead_queue(self.queue) if dead else retry_queue(self.queue, self.retry_delays[attempts - 1])
-        why = _describe(error)
+        why = describe(error)
         log.warning(
             "message failed", queue=self.queue, type=delivery.type, message=delivery.message_id, why=why, dead=dead
         )
@@ -347,11 +346,6 @@ def _attempts(delivery: AbstractIncomingMessage) -> int:
     """Return how often handling has failed, by our own count: `x-death` does not survive republishing (3.13)."""
     attempts = delivery.headers.get("x-attempts")
     return attempts if isinstance(attempts, int) else 0
-
-
-def _describe(error: Exception) -> str:
-    """Return the error without personal data: PostgreSQL and pydantic quote values from their second line on."""
-    return redact(f"{type(error).__name__}: {error}".partition("\n")[0])[:LONGEST_ERROR]
 
 
 def _again(delivery: AbstractIncomingMessage, attempts: int, why: str) -> aio_pika.Message:

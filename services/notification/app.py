@@ -12,7 +12,7 @@ from services.notification.rendering import Renderer
 from services.notification.settings import Settings
 from shared.bus import OpenBus
 from shared.clock import Clock
-from shared.inbox import once
+from shared.inbox import forget_old, once
 from shared.web.server import connected, new_application
 
 HERE = Path(__file__).parent
@@ -34,6 +34,7 @@ def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Applica
 
             background.start("delivery", delivery.run())
             background.start("reminders", reminders.run())
+            background.start("inbox", forget_old(database))
             for queue, handlers in consumers.queues(clock).items():
                 background.start(queue, bus.consume(queue, once(database, queue, handlers, learnt)))
             yield

@@ -9,7 +9,7 @@ from services.registration import api, consumers, pages, retention
 from services.registration.settings import Settings
 from shared.bus import OpenBus
 from shared.clock import Clock
-from shared.inbox import once
+from shared.inbox import forget_old, once
 from shared.web.server import connected, new_application
 
 HERE = Path(__file__).parent
@@ -25,6 +25,7 @@ def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Applica
             learn = once(database, consumers.QUEUE, consumers.handlers(clock))
             background.start(consumers.QUEUE, bus.consume(consumers.QUEUE, learn))
             background.start("retention", retention.run(database))
+            background.start("inbox", forget_old(database))
             yield
 
     app.cleanup_ctx.append(connect)

@@ -52,8 +52,9 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
 
 @web.middleware
 async def security_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Add what a browser needs to be told; a handler that set a header itself has the last word."""
+    """Add what a browser and a cache need to be told; a handler that set a header itself has the last word."""
     response = await handler(request)
+    response.headers.setdefault("Cache-Control", "no-store" if "Authorization" in request.headers else "no-cache")
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     return response

@@ -302,7 +302,7 @@ def control(rabbitmq: RabbitMQ) -> Control:
 
 @pytest.fixture
 async def restricted(rabbitmq: RabbitMQ, vhost: str, control: Control) -> str:
-    """Return the URL of a broker user who may do what README and `shared/rabbitmq.py` ask for registration, no more."""
+    """Return the URL of a broker user who may do what `shared/rabbitmq.py` asks for registration, no more."""
     url = rabbitmq.url(vhost, user="registration")
     await control("add_user", "registration", str(URL(url).password))
     own, shared = r"^registration\.", r"^(registration\.|fagseminar$)"

@@ -15,7 +15,7 @@ from aio_pika.exceptions import AMQPError
 from shared import outbox
 from shared.bus import PublishError
 from shared.messages import EmailSnapshot, Message, RegistrationSnapshot, SeminarSnapshot, decode
-from shared.rabbitmq import DELIVERY_LIMIT, RabbitBus, dead_queue, delivery_exchange, retry_queue
+from shared.rabbitmq import DELIVERY_LIMIT, RabbitBus, _stop, dead_queue, delivery_exchange, retry_queue
 from shared.topology import EXCHANGE
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 REGISTRATION = "registration.seminar"
 NOTIFICATION = "notification.seminar"
+PATIENCE = 20.0  # seconds; what takes longer will not come
 START = datetime(2023, 6, 1, 8, tzinfo=UTC)
 
 
@@ -50,7 +51,7 @@ def ids(*messages: Message) -> list[UUID]:
     return [message.id for message in messages]
 
 
-async def eventually(look: Callable[[], Awaitable[object]], expected: object, seconds: float = 10) -> None:
+async def eventually(look: Callable[[], Awaitable[object]], expected: object, seconds: float = PATIENCE) -> None:
     seen = await look()
     deadline = asyncio.get_running_loop().time() + seconds
     while seen != expected and asyncio.get_running_loop().time() < deadline:
@@ -59,7 +60,7 @@ async def eventually(look: Callable[[], Awaitable[object]], expected: object, se
     assert seen == expected
 
 
-async def effects_come(journey: "Journey", queue: str, *messages: Message, seconds: float = 10) -> None:
+async def effects_come(journey: "Journey", queue: str, *messages: Message, seconds: float = PATIENCE) -> None:
     """Wait until each of `messages` has had one effect and nothing else has had any, whatever their order."""
 
     async def look() -> list[UUID]:
@@ -83,13 +84,14 @@ class Fails:
 
 
 class Notices:
-    """A hook that lets a test wait until somebody comes by."""
+    """A hook that lets a test wait until a message has reached registration."""
 
     def __init__(self) -> None:
         self.reached = asyncio.Event()
 
-    async def __call__(self, _queue: str, _message: Message) -> None:
-        self.reached.set()
+    async def __call__(self, queue: str, _message: Message) -> None:
+        if queue == REGISTRATION:
+            self.reached.set()
 
 
 class Waits(Notices):
@@ -221,7 +223,7 @@ async def test_a_restart_in_the_middle_of_handling_loses_nothing_and_doubles_not
     journey.before_effect = hangs = Waits()
 
     await journey.record(before)
-    await asyncio.wait_for(hangs.reached.wait(), 10)
+    await asyncio.wait_for(hangs.reached.wait(), PATIENCE)
     journey.before_effect = nothing
     await journey.restart()
     await journey.record(after)
@@ -236,7 +238,7 @@ async def test_restarts_under_load_lose_nothing_and_double_nothing(journey: "Jou
     for first in range(0, 60, 20):
         journey.after_commit = notices = Notices()
         await journey.record(*messages[first : first + 20])
-        await asyncio.wait_for(notices.reached.wait(), 10)
+        await asyncio.wait_for(notices.reached.wait(), PATIENCE)
         await journey.restart()
 
     await effects_come(journey, REGISTRATION, *messages)
@@ -284,7 +286,7 @@ async def test_a_handler_that_hangs_is_cut_by_its_deadline(journey: "Journey", m
     journey.before_effect = hangs = Waits()
 
     await journey.record(message)
-    await asyncio.wait_for(hangs.reached.wait(), 10)
+    await asyncio.wait_for(hangs.reached.wait(), PATIENCE)
     journey.before_effect = nothing
 
     await effects_come(journey, REGISTRATION, message)
@@ -423,7 +425,7 @@ async def test_a_handler_at_work_when_the_connection_is_cut_ends_and_its_redeliv
     rabbit_journey.before_effect = waits = Waits()
 
     await rabbit_journey.record(message)
-    await asyncio.wait_for(waits.reached.wait(), 10)
+    await asyncio.wait_for(waits.reached.wait(), PATIENCE)
     await control("close_all_connections", "--vhost", vhost, "test")
     await eventually(lambda: rabbit_journey.consumers(REGISTRATION), 1)
     assert await rabbit_journey.delivered(REGISTRATION, message) == 0
@@ -434,16 +436,24 @@ async def test_a_handler_at_work_when_the_connection_is_cut_ends_and_its_redeliv
     await effects_come(rabbit_journey, REGISTRATION, message)
 
 
-async def test_a_consumer_that_is_stopped_lets_its_handler_finish_and_answer(rabbit_journey: "RabbitJourney") -> None:
-    message, after = make_seminar(), make_seminar()
+async def test_a_consumer_that_is_stopped_lets_its_handler_finish_and_answer(
+    rabbit_journey: "RabbitJourney", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message, after, stopped = make_seminar(), make_seminar(), asyncio.Event()
+
+    async def stop(*arguments: Any) -> None:
+        await _stop(*arguments)
+        stopped.set()
+
+    monkeypatch.setattr("shared.rabbitmq._stop", stop)
     rabbit_journey.drain = 10
     await rabbit_journey.restart()
     rabbit_journey.before_effect = waits = Waits()
     await rabbit_journey.record(message)
-    await asyncio.wait_for(waits.reached.wait(), 10)
+    await asyncio.wait_for(waits.reached.wait(), PATIENCE)
 
     stopping = asyncio.create_task(rabbit_journey.stop_consumers())
-    await eventually(lambda: rabbit_journey.consumers(REGISTRATION), 0)
+    await asyncio.wait_for(stopped.wait(), PATIENCE)
     waits.released.set()
     await stopping
     rabbit_journey.start_consumers()
