@@ -126,7 +126,7 @@ async def test_a_recorded_message_has_one_effect_at_every_subscriber(journey: "J
 
     await effects_come(journey, REGISTRATION, first, second)
     await effects_come(journey, NOTIFICATION, first, second)
-    assert await journey.owed() == []
+    await eventually(journey.owed, [])
 
 
 async def test_a_rolled_back_change_emits_nothing(journey: "Journey") -> None:
