@@ -5,6 +5,7 @@ from datetime import datetime
 from services.catalog.model import Seminar
 from shared.calendar import Entry, calendar, uid
 from shared.messages import Language
+from shared.web.pages import place_text
 from shared.web.texts import say
 
 
@@ -16,13 +17,12 @@ def published(seminars: list[Seminar], public_url: str, language: Language, now:
 def _entry(seminar: Seminar, public_url: str, language: Language) -> Entry:
     document = seminar.document
     page = f"{public_url}/seminars/{document.slug}"
-    venue = document.venue
     return Entry(
         uid=uid(document.slug, public_url),
         sequence=seminar.revision,
         summary=say(document.title, language).text,
         description=f"{say(document.summary, language).text}\n\n{page}".strip(),
-        location=f"{say(venue.name, language).text}, {venue.address}" if venue else f"{page}/watch",
+        location=place_text(document.venue, language) or f"{page}/watch",
         url=page,
         start=seminar.start,
         end=seminar.end,

@@ -16,14 +16,13 @@ from services.notification.model import NEWS, Claimed, Kind
 from services.notification.settings import Settings
 from shared import tokens
 from shared.calendar import Entry, Method, calendar, uid
-from shared.messages import Attendance, Language
-from shared.web.pages import environment
+from shared.messages import Attendance, Language, RegistrationStatus
+from shared.web.pages import environment, place_text
 from shared.web.texts import say
 
 TEMPLATES = Path(__file__).parent / "templates"
 POLICY = SMTP.clone(cte_type="7bit", max_line_length=76)  # safe for servers without 8BITMIME
 WITHDRAWN = frozenset({Kind.CANCELLED, Kind.SEMINAR_CANCELLED})
-NO_SEAT = frozenset({Kind.WAITING_LIST})  # nothing to put in a calendar
 
 
 class HeaderInjectionError(ValueError):
@@ -54,8 +53,10 @@ class Renderer:
         message.set_content(body.strip() + "\n", cte="quoted-printable")
         html = mjml2html(env.get_template(f"{email.kind}.mjml").render(context, subject=message["Subject"]))
         message.add_alternative(str(html), subtype="html", cte="quoted-printable")
-        if email.kind not in NO_SEAT:
+        if email.registration.status is not RegistrationStatus.WAITLISTED:  # else there is nothing to put in a calendar
             self._add_calendar(message, email, context, now)
+        # Last: while the parts are added, every Content-… header moves into the first of them.
+        message["Content-Language"] = email.registration.language
         return _checked(message)
 
     def _headers(self, identifier: UUID, email: Claimed, now: datetime) -> EmailMessage:
@@ -64,7 +65,6 @@ class Renderer:
         message["To"] = Address(email.registration.name, addr_spec=email.registration.email)
         message["Date"] = format_datetime(now.astimezone(ZoneInfo(email.seminar.zone)))
         message["Message-ID"] = message_id(identifier, self._settings.public_url)
-        message["Content-Language"] = email.registration.language
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834, 5
         if email.kind in NEWS:
             message["List-Unsubscribe"] = f"<{self._link(email, 'unsubscribe')}>"
@@ -105,7 +105,7 @@ class Renderer:
             sequence=seminar.revision + email.registration.version,  # rises with either
             summary=say(seminar.title, language).text,
             description=f"{say(seminar.summary, language).text}\n\n{link}\n\n{context['my']}".strip(),
-            location=f"{say(venue.name, language).text}, {venue.address}" if venue else link,
+            location=place_text(venue, language) or link,
             url=link,
             start=seminar.start,
             end=seminar.end,

@@ -37,14 +37,14 @@ def environment(folder: Path, language: Language) -> jinja2.Environment:
         "accessibility_statement_url": None,
         "styles": [path.name for path in sorted(VENDOR.glob("*.css"))],
         "say": lambda text: say(text, language),
-        "place_text": lambda venue: _place_text(venue, language),
+        "place_text": lambda venue: place_text(venue, language),
         "date_text": lambda moment, zone: date_text(moment, zone, language),
         "time_text": lambda moment, zone: time_text(moment, zone, language),
     }
     return env
 
 
-def _place_text(venue: Venue | None, language: Language) -> str:
+def place_text(venue: Venue | None, language: Language) -> str:
     """Return a venue's name and address, without the name where the address holds it."""
     if venue is None:
         return ""
