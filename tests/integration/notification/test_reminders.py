@@ -2,11 +2,15 @@ import asyncio
 import random
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 
-from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
+from services.notification import commands
+from shared.database import Connection, Database, open_database
+from shared.messages import Attendance, RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
+from tests.conftest import NewDatabase
 from tests.eventually import eventually
 from tests.integration.notification.conftest import Notification, StartNotification
-from tests.snapshots import START, make_registration, make_seminar
+from tests.snapshots import BEGINNING, START, make_registration, make_seminar
 
 DAY_BEFORE = START - timedelta(days=1)
 QUARTER_BEFORE = START - timedelta(minutes=15)
@@ -229,3 +233,32 @@ async def retry_all(notification: Notification) -> None:
 async def versions(notification: Notification) -> list:  # type: ignore[type-arg] # records have no types
     async with notification.database.connection() as connection:
         return await connection.fetch("SELECT id, xmin::text FROM emails ORDER BY due_at, id")
+
+
+async def test_a_message_learnt_while_its_rule_is_being_written_waits_and_brings_its_own_reminder(
+    new_database: NewDatabase,
+) -> None:
+    async with open_database(await new_database("notification")) as database:
+        person = make_registration()
+        async with database.transaction() as connection:
+            await commands.learn_of_seminar(connection, make_seminar(), BEGINNING, "")
+        async with database.transaction() as writing:
+            await commands.materialise_due(writing, DAY_BEFORE)
+            await commands.materialise_due(writing, DAY_BEFORE)  # online and in person
+            learning = asyncio.create_task(learn(database, person))
+            await eventually(partial(blocked_or_done, writing, learning))
+        await learning
+        async with database.connection() as connection:
+            rules = await connection.fetch("SELECT rule FROM emails WHERE kind = 'reminder'")
+
+    assert [row["rule"] for row in rules] == ["before_start P1D"]
+
+
+async def learn(database: Database, person: RegistrationSnapshot) -> None:
+    async with database.transaction() as connection:
+        await commands.learn_of_registration(connection, person, DAY_BEFORE, "")
+
+
+async def blocked_or_done(connection: Connection, task: "asyncio.Task[None]") -> bool:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return task.done() or await connection.fetchval(waiting) > 0
