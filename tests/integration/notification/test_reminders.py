@@ -260,5 +260,4 @@ async def learn(database: Database, person: RegistrationSnapshot) -> None:
 
 
 async def blocked_or_done(connection: Connection, task: "asyncio.Task[None]") -> bool:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    return task.done() or await connection.fetchval(waiting) > 0
+    return task.done() or await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0
