@@ -43,6 +43,7 @@ class Background:
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def start(self, name: str, loop: Coroutine[None, None, None]) -> None:
@@ -52,9 +53,9 @@ class Background:
         self._tasks.append(task)
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or self._ended.done():
+        if self._stopping or self._ended.done():
             return
-        error = task.exception()
+        error = None if task.cancelled() else task.exception()
         log.error("loop ended", loop=task.get_name(), exc_info=error)
         self._ended.set_result(task.get_name())
 
@@ -64,6 +65,7 @@ class Background:
 
     async def stop(self) -> None:
         """Cancel the loops, the last started first, and wait until each has let go."""
+        self._stopping = True
         while self._tasks:
             task = self._tasks.pop()
             task.cancel()

@@ -2,10 +2,11 @@
 
 
 def one_line(text: str) -> str:
-    """Return `text`; raises ValueError for what could break out of a header.
+    """Return `text` with its hard spaces made soft; raises ValueError for what could break out of a header.
 
     That is control characters (RFC 5322, 2.2) and encoded words (RFC 2047), inside of which a line break may hide.
     """
+    text = text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
     if any(not character.isprintable() for character in text):
         raise ValueError("must not contain control characters or line breaks")
     if "=?" in text:

@@ -3,7 +3,7 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
 import structlog
@@ -32,11 +32,25 @@ def describe(error: Exception) -> str:
 
 def _without_personal_data(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        if key in PERSONAL:
-            event[key] = "[redacted]"
-        elif isinstance(value, str):
-            event[key] = redact(value)
+        if not key.startswith("_"):  # the logging library's own
+            event[key] = "[redacted]" if key in PERSONAL else _plain(value)
     return event
+
+
+def _plain(value: object) -> object:
+    """Return what may be logged of a value: of an object that we do not know the insides of, only its type."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return redact(value)
+        case Exception():
+            return describe(value)
+        case Mapping():
+            return {str(key): "[redacted]" if key in PERSONAL else _plain(part) for key, part in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_plain(part) for part in value]
+    return f"<{type(value).__name__}>"
 
 
 def configure(service: str, level: str = "INFO", form: str = "json", stream: TextIO = sys.stderr) -> None:

@@ -11,7 +11,7 @@ SHORTEST_KEY = 16  # characters; less is guessed
 
 
 def _keys(text: str) -> str:
-    if any(len(key) < SHORTEST_KEY for key in text.split(",")):
+    if any(len(key.strip()) < SHORTEST_KEY for key in text.split(",")):
         raise ValueError(f"each comma-separated key needs at least {SHORTEST_KEY} characters")
     return text
 

@@ -33,7 +33,7 @@ from shared.messages import (
 )
 
 # ISO 8601-1, 5.5.2.2, without years, months and seconds
-DURATION = re.compile(r"P(?=.)(\d{1,3}W)?(\d{1,4}D)?(T(?=.)(\d{1,4}H)?(\d{1,5}M)?)?")
+DURATION = re.compile(r"P(?=.)(\d{1,3}W)?(\d{1,4}D)?(T(?=.)(\d{1,4}H)?(\d{1,5}M)?)?", re.ASCII)
 
 
 def _known_zone(name: str) -> str:
@@ -53,6 +53,12 @@ def _duration(text: str) -> str:
     return text
 
 
+def _local(moment: time) -> time:
+    if moment.tzinfo is not None:
+        raise ValueError("must be local to the seminar's zone, without a zone of its own")
+    return moment
+
+
 def _words(text: Text) -> Text:
     parts = text.values() if isinstance(text, dict) else [text]
     if not parts or not all(part.strip() for part in parts):
@@ -63,6 +69,7 @@ def _words(text: Text) -> Text:
 
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+LocalTime = Annotated[time, AfterValidator(_local)]
 Address = Annotated[str, AfterValidator(_web_address)]
 Duration = Annotated[str, AfterValidator(_duration)]
 Words = Annotated[Text, AfterValidator(_words)]
@@ -92,12 +99,16 @@ class DocumentTalk(Talk, Strict):
     """A talk with or without a time of its own, with or without known speakers."""
 
     title: Words
+    start: LocalTime | None = None
+    end: LocalTime | None = None
     speakers: tuple[DocumentSpeaker, ...] = ()
 
 
 class DocumentBlock(Block, Strict):
     """A part of the programme or a pause, with the talks in it."""
 
+    start: LocalTime
+    end: LocalTime
     talks: tuple[DocumentTalk, ...] = ()
 
     @model_validator(mode="after")
@@ -107,8 +118,9 @@ class DocumentBlock(Block, Strict):
         if not self.pause and not self.title:
             raise ValueError("a block needs a title unless it is a pause")
         for talk in self.talks:
-            if talk.start and not self.start <= talk.start <= (talk.end or self.end) <= self.end:
-                raise ValueError(f"the talk at {talk.start:%H:%M} lies outside its block")
+            start, end = talk.start or self.start, talk.end or self.end
+            if not self.start <= start <= end <= self.end:
+                raise ValueError(f"the talk at {start:%H:%M}-{end:%H:%M} lies outside its block")
         return self
 
 

@@ -103,7 +103,7 @@ class Details(BaseModel):
     email: Email
     attendance: Attendance
     organisation: Line | None = None
-    municipality: Annotated[str, Field(pattern=r"^\d{4}$")] | None = None  # its official number
+    municipality: Annotated[str, Field(pattern=r"^[0-9]{4}$")] | None = None  # its official number
     dietary_needs: Line | None = None
     headcount: Annotated[int, Field(ge=1, le=MOST_HEADS)] = 1  # those who sit around one screen
     language: Language = "nb"
