@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 
 from shared.clock import ClockMovedBackwardsError, MovableClock
-from shared.web.bodies import read_json
+from shared.web.bodies import read_form, read_json
 from shared.web.pages import redirect, render
 from shared.web.problems import Problem
 
@@ -95,7 +95,7 @@ async def travel(request: web.Request) -> web.Response:
     """Move the clock by the page's form; times are Oslo's."""
     try:
         request.app[TIME_MACHINE].move_to(
-            datetime.fromisoformat(str((await request.post()).get("to"))).replace(tzinfo=OSLO)
+            datetime.fromisoformat((await read_form(request)).get("to", "")).replace(tzinfo=OSLO)
         )
     except ClockMovedBackwardsError:
         return _page(request, wrong="backwards", status=409)

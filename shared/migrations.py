@@ -49,19 +49,26 @@ async def migrate(url: str, migrations: list[Migration]) -> list[str]:
         )
         rows = await connection.fetch("SELECT name, checksum FROM migrations")
         applied: dict[str, str] = {row["name"]: row["checksum"] for row in rows}
-        return [m.name for m in migrations if await _apply(connection, m, applied.get(m.name))]
+        _check_unedited(migrations, applied)
+        missing = [migration for migration in migrations if migration.name not in applied]
+        for migration in missing:
+            await _apply(connection, migration)
+        return [migration.name for migration in missing]
     finally:
         await connection.close()
 
 
-async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration, known: str | None) -> bool:
-    if known == migration.checksum:
-        return False
-    if known is not None:
-        raise ChangedMigrationError(f"{migration.name} was applied and has been edited since; add a new file instead")
+def _check_unedited(migrations: list[Migration], applied: dict[str, str]) -> None:
+    for migration in migrations:
+        if applied.get(migration.name, migration.checksum) != migration.checksum:
+            raise ChangedMigrationError(
+                f"{migration.name} was applied and has been edited since; add a new file instead"
+            )
+
+
+async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration) -> None:
     async with connection.transaction():
         await connection.execute(migration.sql)
         await connection.execute(
             "INSERT INTO migrations (name, checksum) VALUES ($1, $2)", migration.name, migration.checksum
         )
-    return True

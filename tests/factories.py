@@ -9,15 +9,16 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import aiohttp
-import asyncpg
 import hypothesis
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from services.catalog.model import Document, Seminar
 from services.registration.model import Details, Registration, SignUp
+from shared import outbox
 from shared.bus import Handler, OpenBus, PublishError
-from shared.clock import Clock
+from shared.clock import Clock, MovableClock
+from shared.database import Database
 from shared.messages import (
     Attendance,
     EmailSnapshot,
@@ -240,14 +241,31 @@ async def served(
         yield client
 
 
-async def recorded(url: str) -> list[Message]:
-    """Return every message that has been recorded in the outbox of the database at `url` and not been relayed."""
-    connection = await asyncpg.connect(url)
-    try:
-        rows = await connection.fetch("SELECT body FROM outbox ORDER BY position")
-    finally:
-        await connection.close()
-    return [Message.model_validate_json(row["body"]) for row in rows]
+async def tables_of(database: Database) -> dict[str, str]:
+    """Return all that stands in each table, as text that can be compared."""
+    async with database.connection() as connection:
+        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        everything = "SELECT coalesce(string_agg(t::text, ';' ORDER BY t::text), '') FROM {} t"
+        return {table: await connection.fetchval(everything.format(table)) for (table,) in tables}
+
+
+async def relayed(database: Database) -> None:
+    """Return once the relay has brought everything to the bus."""
+    async with asyncio.timeout(10), database.connection() as connection:
+        while await outbox.pending(connection):  # noqa: ASYNC110 - the relay gives no sign
+            await asyncio.sleep(0.001)
+
+
+async def begin_anew(database: Database, bus: RecordingBus, clock: MovableClock) -> None:
+    """Empty the tables and the bus and set the clock to NOW: sooner done than another service is started."""
+    await relayed(database)
+    async with database.transaction() as connection:
+        tables = await connection.fetch(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'migrations'"
+        )
+        await connection.execute(f"TRUNCATE {', '.join(table for (table,) in tables)} RESTART IDENTITY")
+    bus.published.clear()
+    clock.offset = NOW - datetime.now(UTC)
 
 
 async def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:

@@ -1,8 +1,7 @@
 """Catalog's JSON API."""
 
-import re
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -12,11 +11,11 @@ from services.catalog.model import Document, Livestream, Recording, Seminar
 from shared.web.bodies import read_json
 from shared.web.keys import CLOCK, DATABASE
 from shared.web.organiser import organiser_of
+from shared.web.preconditions import etag, if_match
 from shared.web.problems import Problem, not_found
 from shared.web.queries import after, cursor, no_cursor
 
 PAGE = 50  # seminars in one answer
-_REVISION = re.compile(r'(?:W/)?"(\d{1,9})"')
 
 
 async def list_seminars(request: web.Request) -> web.Response:
@@ -32,10 +31,12 @@ async def list_seminars(request: web.Request) -> web.Response:
 async def get_seminar(request: web.Request) -> web.Response:
     """Answer with the seminar's document and its revision as ETag; a draft is for organisers."""
     seminar = await find(request)
-    if seminar.document.status == "draft":
+    if seminar.document.status == "draft" or "Authorization" in request.headers:
         organiser_of(request)
+    else:
+        seminar = seminar.for_anyone()
     if f'"{seminar.revision}"' in request.headers.get("If-None-Match", ""):
-        return web.Response(status=304, headers=_etag(seminar))
+        return web.Response(status=304, headers=etag(seminar.revision))
     return _answer(seminar)
 
 
@@ -46,7 +47,7 @@ async def put_seminar(request: web.Request) -> web.Response:
     if document.slug != request.match_info["slug"]:
         error = {"field": "slug", "detail": f"must be {request.match_info['slug']!r}, as in the address"}
         raise Problem(422, "invalid", "The body does not fit", errors=[error])
-    read = _if_match(request)
+    read = if_match(request)
     return await _change(request, lambda connection, now: commands.put(connection, document, read, by, now))
 
 
@@ -98,7 +99,7 @@ async def _change(request: web.Request, command: Callable[..., Any]) -> web.Resp
 
 
 def _answer(seminar: Seminar, status: int = 200) -> web.Response:
-    return web.json_response(_shown(seminar), status=status, headers=_etag(seminar))
+    return web.json_response(_shown(seminar), status=status, headers=etag(seminar.revision))
 
 
 def _shown(seminar: Seminar) -> dict[str, Any]:
@@ -110,27 +111,14 @@ def _listed(seminar: Seminar) -> dict[str, Any]:
     return seminar.document.model_dump(mode="json", include=fields) | {"cancelled": seminar.cancelled}
 
 
-def _etag(seminar: Seminar) -> dict[str, str]:
-    return {"ETag": f'"{seminar.revision}"'}
-
-
-def _if_match(request: web.Request) -> int | None:
-    given = request.headers.get("If-Match")
-    if given is None:
-        return None
-    if not (found := _REVISION.fullmatch(given.strip())):
-        raise Problem(412, "precondition-failed", 'If-Match must be one ETag as given, such as "3"')
-    return int(found[1])
-
-
 def _after(request: web.Request) -> tuple[datetime, str] | None:
     try:
         match after(request):
             case None:
                 return None
             case [start, slug]:
-                return datetime.fromisoformat(start), slug
-    except ValueError:
+                return datetime.fromisoformat(start).astimezone(UTC), slug
+    except (ValueError, OverflowError):
         pass
     raise no_cursor()
 

@@ -72,6 +72,7 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 LocalTime = Annotated[time, AfterValidator(_local)]
 Address = Annotated[str, AfterValidator(_web_address)]
 Duration = Annotated[str, AfterValidator(_duration)]
+Moment = Annotated[NaiveDatetime, Field(ge=datetime(1970, 1, 1), lt=datetime(9000, 1, 1))]  # noqa: DTZ001 - local
 Words = Annotated[Text, AfterValidator(_words)]
 
 
@@ -128,7 +129,7 @@ class DocumentMode(Strict):
     """Seats and deadline of one way to attend; the deadline is local to the seminar's zone."""
 
     capacity: Annotated[int | None, Field(ge=0, le=1_000_000)] = None
-    deadline: NaiveDatetime | None = None
+    deadline: Moment | None = None
 
 
 class DocumentRule(Strict):
@@ -136,7 +137,7 @@ class DocumentRule(Strict):
 
     before_start: Duration | None = None
     after_end: Duration | None = None
-    at: NaiveDatetime | None = None
+    at: Moment | None = None
     attendance: Annotated[tuple[Attendance, ...], Field(min_length=1)] = tuple(Attendance)
 
     @model_validator(mode="after")
@@ -173,8 +174,8 @@ class Document(Strict):
     title: Words
     summary: Text | None = None
     description: Text | None = None
-    start: NaiveDatetime
-    end: NaiveDatetime
+    start: Moment
+    end: Moment
     zone: Annotated[str, AfterValidator(_known_zone)] = "Europe/Oslo"
     opens: AwareDatetime | None = None
     organisers: tuple[Words, ...] = ()
@@ -266,6 +267,14 @@ class Seminar(BaseModel):
         if now < self.start:
             return Life.PUBLISHED
         return Life.LIVE if now < self.end else Life.COMPLETED
+
+    def for_anyone(self) -> "Seminar":
+        """Return the seminar without the address of a stream that is only for those who signed up."""
+        livestream = self.document.livestream
+        if livestream is None or livestream.access == "public":
+            return self
+        hidden = livestream.model_copy(update={"url": None})
+        return self.model_copy(update={"document": self.document.model_copy(update={"livestream": hidden})})
 
     def is_open(self, attendance: Attendance, now: datetime) -> bool:
         """Return whether one can sign up for `attendance` at `now`."""

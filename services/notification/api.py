@@ -1,7 +1,7 @@
 """Notification's JSON API, for organisers."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -83,8 +83,8 @@ def _after(request: web.Request) -> tuple[datetime, UUID] | None:
             case None:
                 return None
             case [due, identifier]:
-                return datetime.fromisoformat(due), UUID(identifier)
-    except ValueError:
+                return datetime.fromisoformat(due).astimezone(UTC), UUID(identifier)
+    except (ValueError, OverflowError):
         pass
     raise no_cursor()
 

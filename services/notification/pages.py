@@ -9,11 +9,10 @@ from services.notification import commands, store
 from shared import tokens
 from shared.database import Connection
 from shared.messages import SeminarSnapshot
+from shared.web.bodies import read_form
 from shared.web.keys import DATABASE, SETTINGS
 from shared.web.pages import render
 from shared.web.problems import not_found
-
-PRIVATE = {"Referrer-Policy": "same-origin", "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 
 
 async def unsubscribe_page(request: web.Request) -> web.Response:
@@ -26,7 +25,7 @@ async def unsubscribe_page(request: web.Request) -> web.Response:
 
 async def unsubscribe(request: web.Request) -> web.Response:
     """Stop reminders (also by one click from the mail program, RFC 8058), or undo that."""
-    undo = "undo" in await request.post()
+    undo = "undo" in await read_form(request)
     async with request.app[DATABASE].transaction() as connection:
         registration, seminar = await _addressee(request, connection)
         await commands.unsubscribe(connection, registration, undo=undo)
@@ -34,9 +33,7 @@ async def unsubscribe(request: web.Request) -> web.Response:
 
 
 def _page(request: web.Request, seminar: SeminarSnapshot, *, stopped: bool) -> web.Response:
-    response = render(request, "unsubscribe.html", {"seminar": seminar, "stopped": stopped})
-    response.headers.update(PRIVATE)
-    return response
+    return render(request, "unsubscribe.html", {"seminar": seminar, "stopped": stopped})
 
 
 async def _addressee(request: web.Request, connection: Connection) -> tuple[UUID, SeminarSnapshot]:

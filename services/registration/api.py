@@ -18,6 +18,7 @@ from shared.messages import Attendance, SeminarSnapshot
 from shared.web.bodies import read_json, read_object
 from shared.web.keys import CLOCK, DATABASE, SETTINGS
 from shared.web.organiser import organiser_of
+from shared.web.preconditions import etag, if_match
 from shared.web.problems import Problem, invalid, not_found
 from shared.web.queries import after, asked, cursor, no_cursor, unfit
 
@@ -101,7 +102,7 @@ async def patch_mine(request: web.Request) -> web.Response:
             details = Details(**standing.details.model_dump() | fields)
         except ValidationError as error:
             raise invalid(error) from None
-        read, now = _if_match(request), request.app[CLOCK].now()
+        read, now = if_match(request), request.app[CLOCK].now()
         changed: Registration = await run(commands.change(connection, standing.id, details, now, read=read))
         place = await store.place_in_queue(connection, changed.id)
     return _mine(changed, place)
@@ -129,8 +130,7 @@ async def bearer(request: web.Request, connection: Connection) -> tuple[Registra
 
 
 def _mine(registration: Registration, place: int | None) -> web.Response:
-    headers = {"ETag": f'"{registration.version}"', "Cache-Control": "no-store"}
-    return web.json_response(_shown(registration) | {"place": place}, headers=headers)
+    return web.json_response(_shown(registration) | {"place": place}, headers=etag(registration.version))
 
 
 def _shown(registration: Registration) -> dict[str, Any]:
@@ -143,16 +143,6 @@ def _shown(registration: Registration) -> dict[str, Any]:
         "registered_at": registration.registered_at.isoformat(),
         "confirmed_at": registration.confirmed_at.isoformat() if registration.confirmed_at else None,
     }
-
-
-def _if_match(request: web.Request) -> int | None:
-    given = request.headers.get("If-Match", "").strip()
-    if not given or given == "*":
-        return None
-    version = given.removeprefix("W/").strip('"')
-    if not version.isdecimal():
-        raise Problem(412, "precondition-failed", 'If-Match must be one ETag as given, such as "3"')
-    return int(version)
 
 
 # --- for organisers ---

@@ -111,11 +111,12 @@ async def _attend(
 
 async def promote(connection: Connection, seminar: SeminarSnapshot, now: datetime) -> list[Registration]:
     """Give the seats that are free to the first in line; the seminar's row is locked by the caller."""
-    taken = await store.taken(connection, seminar.slug, Attendance.IN_PERSON)
-    seats = min(free_seats(seminar, taken.confirmed, now), taken.waitlisted)
-    if not seats:
-        return []
-    promoted = await store.promote(connection, seminar.slug, seats, now)
+    promoted = []
+    for attendance in Attendance:
+        taken = await store.taken(connection, seminar.slug, attendance)
+        seats = min(free_seats(seminar, attendance, taken.confirmed, now), taken.waitlisted)
+        if seats:
+            promoted += await store.promote(connection, seminar.slug, attendance, seats, now)
     for registration in promoted:
         await _tell(connection, registration, "registration.promoted", now)
     return promoted

@@ -67,11 +67,11 @@ def _too_late(mode: AttendanceMode, now: datetime) -> bool:
     return mode.deadline is not None and now > mode.deadline
 
 
-def free_seats(seminar: SeminarSnapshot, confirmed: int, now: datetime) -> int:
+def free_seats(seminar: SeminarSnapshot, attendance: Attendance, confirmed: int, now: datetime) -> int:
     """Return how many of the waiting may be given a seat now: none after the deadline, when people have made plans."""
-    if refuse(seminar, Attendance.IN_PERSON, now):
+    if refuse(seminar, attendance, now):
         return 0
-    capacity = seminar.attendance[Attendance.IN_PERSON].capacity
+    capacity = seminar.attendance[attendance].capacity
     return MOST_PROMOTED if capacity is None else max(0, capacity - confirmed)
 
 

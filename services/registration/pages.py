@@ -12,12 +12,12 @@ from services.registration.links import DeadLinkError, follow
 from services.registration.model import Details, RefusedError, Registration, SignUp, refuse
 from shared.database import Connection
 from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
+from shared.web.bodies import read_form
 from shared.web.keys import CLOCK, DATABASE, SETTINGS
 from shared.web.pages import language_of, redirect, render
 from shared.web.problems import Problem, field_errors, not_found
 
 FIELDS = ("name", "email", "attendance", "organisation", "dietary_needs", "headcount")
-PRIVATE = {"Referrer-Policy": "same-origin", "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 
 
 async def sign_up_form(request: web.Request) -> web.Response:
@@ -29,12 +29,12 @@ async def sign_up_form(request: web.Request) -> web.Response:
 
 async def sign_up(request: web.Request) -> web.Response:
     """Take the form; on errors show it again with all that was typed."""
-    typed = {field: str(value) for field, value in (await request.post()).items() if field in FIELDS}
+    typed = {field: value for field, value in (await read_form(request)).items() if field in FIELDS}
     slug = request.match_info["slug"]
     try:
         given = SignUp(**_filled(typed), seminar=slug, language=language_of(request))
     except ValidationError as error:
-        return await _form_again(request, typed, {e["field"].partition(".")[0]: "" for e in _located(error)})
+        return await _form_again(request, typed, {e["field"].partition(".")[0]: "" for e in field_errors(error)})
     try:
         async with request.app[DATABASE].transaction() as connection:
             outcome = await commands.sign_up(connection, given, request.app[CLOCK].now())
@@ -61,11 +61,6 @@ def _filled(typed: Mapping[str, str]) -> dict[str, Any]:
     """Drop what was left blank, and what belongs to the other way to attend: it may have been typed first."""
     other = "headcount" if typed.get("attendance") == Attendance.IN_PERSON else "dietary_needs"
     return {field: value for field, value in typed.items() if value.strip() and field != other}
-
-
-def _located(error: ValidationError) -> list[dict[str, str]]:
-    """Return field errors, with those of the whole form at the field they name."""
-    return [{**e, "field": e["detail"].partition(":")[0]} if e["field"] == "body" else e for e in field_errors(error)]
 
 
 async def _form(request: web.Request, connection: Connection, typed: Mapping[str, str]) -> dict[str, Any]:
@@ -119,9 +114,7 @@ async def my_page(request: web.Request) -> web.Response:
         "switchable": refuse(seminar, other, now) is None,
         "done": request.query.get("done", ""),
     }
-    response = render(request, "my.html", context)
-    response.headers.update(PRIVATE)
-    return response
+    return render(request, "my.html", context)
 
 
 async def cancel_mine(request: web.Request) -> web.Response:
@@ -135,7 +128,7 @@ async def cancel_mine(request: web.Request) -> web.Response:
 async def attend_otherwise(request: web.Request) -> web.Response:
     """Switch between in person and online."""
     try:
-        attendance = Attendance(str((await request.post()).get("attendance")))
+        attendance = Attendance((await read_form(request)).get("attendance"))
     except ValueError:
         error = {"field": "attendance", "detail": "must be in_person or online"}
         raise Problem(422, "invalid", "The form does not fit", errors=[error]) from None
@@ -160,9 +153,7 @@ async def _mine(request: web.Request, connection: Connection) -> tuple[Registrat
 
 
 def _back(request: web.Request, done: str) -> web.Response:
-    response = redirect(f"/my/{request.match_info['token']}?done={done}")
-    response.headers.update(PRIVATE)
-    return response
+    return redirect(f"/my/{request.match_info['token']}?done={done}")
 
 
 ROUTES: Iterable[web.RouteDef] = (

@@ -152,7 +152,8 @@ async def get(connection: Connection, registration: UUID) -> Registration | None
 async def place_in_queue(connection: Connection, registration: UUID) -> int | None:
     """Return the place in the waiting list, from 1, or None for who does not wait."""
     place = await connection.fetchval(
-        "SELECT (SELECT count(*) FROM registrations o WHERE o.seminar = r.seminar AND o.queued_at <= r.queued_at)"
+        "SELECT (SELECT count(*) FROM registrations o WHERE o.seminar = r.seminar AND o.attendance = r.attendance"
+        " AND o.queued_at <= r.queued_at)"
         " FROM registrations r WHERE r.id = $1 AND r.queued_at IS NOT NULL",
         registration,
     )
@@ -205,13 +206,16 @@ async def attend(
     return to_registration(row)
 
 
-async def promote(connection: Connection, seminar: str, seats: int, now: datetime) -> list[Registration]:
+async def promote(
+    connection: Connection, seminar: str, attendance: Attendance, seats: int, now: datetime
+) -> list[Registration]:
     """Give the first in line a seat, as many as there are `seats`."""
     rows = await connection.fetch(
-        "UPDATE registrations SET status = 'confirmed', version = version + 1, confirmed_at = $3, queued_at = NULL"
-        " WHERE id IN (SELECT id FROM registrations WHERE seminar = $1 AND status = 'waitlisted'"
-        f" ORDER BY queued_at LIMIT $2) RETURNING {COLUMNS}, place",
+        "UPDATE registrations SET status = 'confirmed', version = version + 1, confirmed_at = $4, queued_at = NULL"
+        " WHERE id IN (SELECT id FROM registrations WHERE seminar = $1 AND attendance = $2 AND status = 'waitlisted'"
+        f" ORDER BY queued_at LIMIT $3) RETURNING {COLUMNS}, place",
         seminar,
+        attendance,
         seats,
         now,
     )

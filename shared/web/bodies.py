@@ -30,6 +30,14 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     return body
 
 
+async def read_form(request: web.Request) -> dict[str, str]:
+    """Return the fields of a posted form; raises a Problem: 400 when it cannot be read, 413 when it is too large."""
+    try:
+        return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    except (ValueError, LookupError) as error:  # LookupError: a character set that nobody knows
+        raise Problem(400, "unreadable-form", "The form cannot be read") from error
+
+
 async def _parse(request: web.Request) -> Any:
     try:
         return json.loads(await request.read())

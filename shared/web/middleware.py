@@ -24,6 +24,9 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+# Pages whose address is a secret of one person. Not `no-referrer`: under that browsers post `Origin: null`.
+PERSONAL = ("/my/", "/unsubscribe/")
+PRIVATE = {"Referrer-Policy": "same-origin", "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 # The framework's own refusals, as problem types.
 KINDS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 
@@ -54,6 +57,8 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
 async def security_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Add what a browser and a cache need to be told; a handler that set a header itself has the last word."""
     response = await handler(request)
+    if request.path.startswith(PERSONAL):
+        response.headers.update(PRIVATE)
     response.headers.setdefault("Cache-Control", "no-store" if "Authorization" in request.headers else "no-cache")
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
@@ -106,9 +111,10 @@ def _is_cross_site(request: web.Request) -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is None:
-        return False
-    return origin == "null" or URL(origin).authority != URL(f"//{request.host}").authority
+    try:
+        return origin is not None and URL(origin).authority != URL(f"//{request.host}").authority
+    except ValueError:
+        return True
 
 
 MIDDLEWARES = (request_id, security_headers, errors, same_origin)

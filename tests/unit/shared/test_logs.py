@@ -1,7 +1,6 @@
 import io
 import json
 import logging
-import warnings
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -163,7 +162,7 @@ def test_an_exception_is_logged_with_its_traceback_and_without_personal_data(out
 
 def test_the_row_that_postgresql_quotes_when_it_refuses_one_is_not_logged(output: Output) -> None:
     refusal = asyncpg.CheckViolationError('new row for relation "registrations" violates check constraint')
-    refusal.detail = f"Failing row contains (1, {NAME}, {ADDRESS})."  # type: ignore[attr-defined]
+    refusal.detail = f"Failing row contains (1, {NAME}, {ADDRESS})."
     try:
         raise refusal
     except asyncpg.CheckViolationError:
@@ -175,7 +174,7 @@ def test_the_row_that_postgresql_quotes_when_it_refuses_one_is_not_logged(output
 
 def test_the_input_that_a_validation_error_quotes_is_not_logged(output: Output) -> None:
     try:
-        make_sign_up(name="Kari Canary\x00")
+        make_sign_up(name=f"{NAME}\x00")
     except ValueError:
         structlog.get_logger().exception("request failed")
 
@@ -188,21 +187,10 @@ def test_lines_for_people_to_read_hold_no_personal_data_either() -> None:
     try:
         raise_about(f"550 no such mailbox: {ADDRESS}")
     except RuntimeError:
-        with warnings.catch_warnings(action="ignore"):
-            structlog.get_logger().exception("request failed", to=NAME)
+        structlog.get_logger().exception("request failed", to=NAME)
 
     assert "request failed" in output.getvalue()
     assert output.has_no_canary()
-
-
-def test_an_exception_in_lines_for_people_to_read_gives_no_warning() -> None:
-    output = make_text_output()
-    try:
-        raise_about("a reason")
-    except RuntimeError:
-        structlog.get_logger().exception("request failed")
-
-    assert "a reason" in output.getvalue()
 
 
 @pytest.mark.parametrize(
