@@ -128,7 +128,7 @@ async def cancel_mine(request: web.Request) -> web.Response:
 async def attend_otherwise(request: web.Request) -> web.Response:
     """Switch between in person and online."""
     try:
-        attendance = Attendance((await read_form(request)).get("attendance"))
+        attendance = Attendance((await read_form(request)).get("attendance", ""))
     except ValueError:
         error = {"field": "attendance", "detail": "must be in_person or online"}
         raise Problem(422, "invalid", "The form does not fit", errors=[error]) from None

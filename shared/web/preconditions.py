@@ -6,7 +6,7 @@ from aiohttp import web
 
 from shared.web.problems import Problem
 
-REVISION = re.compile(r'(?:W/)?"([0-9]{1,9})"')
+REVISION = re.compile(r'(?:W/)?("?)([0-9]{1,9})\1')  # some clients lose the quotes
 
 
 def etag(revision: int) -> dict[str, str]:
@@ -17,9 +17,9 @@ def etag(revision: int) -> dict[str, str]:
 def if_match(request: web.Request) -> int | None:
     """Return the revision that the request builds on, None if it does not say; raises a 412 Problem for any other."""
     given = request.headers.get("If-Match", "").strip()
-    if given in ("", "*"):
+    if not given:
         return None
     found = REVISION.fullmatch(given)
     if found is None:
         raise Problem(412, "precondition-failed", 'If-Match must be one ETag as it was given, such as "3"')
-    return int(found[1])
+    return int(found[2])
