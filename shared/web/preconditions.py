@@ -6,7 +6,7 @@ from aiohttp import web
 
 from shared.web.problems import Problem
 
-REVISION = re.compile(r'(?:W/)?("?)([0-9]{1,9})\1')  # some clients lose the quotes
+REVISION = re.compile(r'(?:W/)?"([0-9]{1,9})"')
 
 
 def etag(revision: int) -> dict[str, str]:
@@ -22,4 +22,4 @@ def if_match(request: web.Request) -> int | None:
     found = REVISION.fullmatch(given)
     if found is None:
         raise Problem(412, "precondition-failed", 'If-Match must be one ETag as it was given, such as "3"')
-    return int(found[2])
+    return int(found[1])

@@ -503,7 +503,7 @@ async def test_one_goes_online_and_back(service: Service) -> None:
     assert (await back.json())["attendance"] == "in_person"
 
 
-@pytest.mark.parametrize("etag", ['"1"', 'W/"1"', "1"])
+@pytest.mark.parametrize("etag", ['"1"', 'W/"1"'])
 async def test_a_change_that_builds_on_what_stands_is_made(service: Service, etag: str) -> None:
     token = await service.token()
 
@@ -512,7 +512,7 @@ async def test_a_change_that_builds_on_what_stands_is_made(service: Service, eta
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("etag", ['"2"', "*", '"0"', '"x"', "nonsense", '"1", "2"', '"' + "9" * 5000 + '"'])
+@pytest.mark.parametrize("etag", ['"2"', "1", "*", '"0"', '"x"', "nonsense", '"1", "2"', '"' + "9" * 5000 + '"'])
 async def test_a_change_that_builds_on_anything_else_is_412(service: Service, etag: str) -> None:
     token = await service.token()
 
