@@ -66,17 +66,22 @@ def _filled(typed: Mapping[str, str]) -> dict[str, Any]:
 async def _form(request: web.Request, connection: Connection, typed: Mapping[str, str]) -> dict[str, Any]:
     seminar = await _seminar(request, connection)
     now = request.app[CLOCK].now()
-    taken = await store.taken(connection, seminar.slug, Attendance.IN_PERSON)
     mode = seminar.attendance.get(Attendance.IN_PERSON)
-    full = mode is not None and mode.capacity is not None and sum(taken) >= mode.capacity
     return {
         "seminar": seminar,
         "typed": typed,
         "wrong": {},
         "refusals": {attendance: refuse(seminar, attendance, now) for attendance in Attendance},
         "deadline": mode.deadline if mode else None,
-        "full": full,
+        "full": await _is_full(connection, seminar, Attendance.IN_PERSON),
     }
+
+
+async def _is_full(connection: Connection, seminar: SeminarSnapshot, attendance: Attendance) -> bool:
+    mode = seminar.attendance.get(attendance)
+    if mode is None or mode.capacity is None:
+        return False
+    return sum(await store.taken(connection, seminar.slug, attendance)) >= mode.capacity
 
 
 async def _form_again(
@@ -102,8 +107,9 @@ async def my_page(request: web.Request) -> web.Response:
     async with request.app[DATABASE].connection() as connection:
         registration, seminar = await _mine(request, connection)
         place = await store.place_in_queue(connection, registration.id)
+        other = next(a for a in Attendance if a is not registration.details.attendance)
+        full = await _is_full(connection, seminar, other)
     now = request.app[CLOCK].now()
-    other = next(a for a in Attendance if a is not registration.details.attendance)
     context = {
         "seminar": seminar,
         "registration": registration,
@@ -111,6 +117,7 @@ async def my_page(request: web.Request) -> web.Response:
         "place": place,
         "over": now >= seminar.end,
         "other": other,
+        "other_full": full,
         "switchable": refuse(seminar, other, now) is None,
         "done": request.query.get("done", ""),
     }
