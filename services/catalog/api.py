@@ -31,8 +31,10 @@ async def list_seminars(request: web.Request) -> web.Response:
 async def get_seminar(request: web.Request) -> web.Response:
     """Answer with the seminar's document and its revision as ETag; a draft is for organisers."""
     seminar = await find(request)
-    if seminar.document.status == "draft" or "Authorization" in request.headers:
+    if "Authorization" in request.headers:
         organiser_of(request)
+    elif seminar.document.status == "draft":
+        raise not_found("seminar")
     else:
         seminar = seminar.for_anyone()
     if f'"{seminar.revision}"' in request.headers.get("If-None-Match", ""):

@@ -1,8 +1,10 @@
 """The seminar document: what an organiser writes, what is wrong with it, and what the others are told of it."""
 
 import re
+from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from functools import cache
 from itertools import pairwise
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -11,6 +13,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     HttpUrl,
@@ -32,12 +35,16 @@ from shared.messages import (
     Venue,
 )
 
+DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 # ISO 8601-1, 5.5.2.2, without years, months and seconds
 DURATION = re.compile(r"P(?=.)(\d{1,3}W)?(\d{1,4}D)?(T(?=.)(\d{1,4}H)?(\d{1,5}M)?)?", re.ASCII)
 
 
+_zones = cache(available_timezones)  # which reads the whole time zone database
+
+
 def _known_zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _zones():
         raise ValueError(f"unknown time zone {name!r}; wants a name such as Europe/Oslo")
     return name
 
@@ -57,6 +64,11 @@ def _local(moment: time) -> time:
     if moment.tzinfo is not None:
         raise ValueError("must be local to the seminar's zone, without a zone of its own")
     return moment
+
+
+def _whole_day(deadline: object) -> object:
+    """A deadline that is only a date lasts until that day is over."""
+    return f"{deadline}T23:59:59" if isinstance(deadline, str) and DATE.fullmatch(deadline) else deadline
 
 
 def _words(text: Text) -> Text:
@@ -129,7 +141,7 @@ class DocumentMode(Strict):
     """Seats and deadline of one way to attend; the deadline is local to the seminar's zone."""
 
     capacity: Annotated[int | None, Field(ge=0, le=1_000_000)] = None
-    deadline: Moment | None = None
+    deadline: Annotated[Moment | None, BeforeValidator(_whole_day)] = None
 
 
 class DocumentRule(Strict):
@@ -192,7 +204,7 @@ class Document(Strict):
 
     @model_validator(mode="after")
     def _sound(self) -> "Document":
-        for field, moment in (("start", self.start), ("end", self.end)):
+        for field, moment in self._moments():
             _must_exist_once(field, moment, self.zone)
         if self.end <= self.start:
             raise ValueError("end: must be after start")
@@ -203,6 +215,15 @@ class Document(Strict):
             raise ValueError("venue: needed when people can attend in person")
         self._check_programme()
         return self
+
+    def _moments(self) -> Iterator[tuple[str, datetime]]:
+        yield from (("start", self.start), ("end", self.end))
+        for attendance, mode in self.attendance.items():
+            if mode.deadline:
+                yield f"attendance.{attendance}.deadline", mode.deadline
+        for number, rule in enumerate(self.reminders):
+            if rule.at:
+                yield f"reminders.{number}.at", rule.at
 
     def _check_programme(self) -> None:
         for one, following in pairwise(self.programme):

@@ -84,6 +84,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"attendance": {"online": {"capacity": "many"}}}, "attendance.online.capacity", "integer"),
     ({"attendance": {"online": {"deadline": "2023-06-01T13:16"}}}, "attendance.online.deadline", "after the end"),
     ({"attendance": {"online": {"deadline": "2023-05-29T12:00Z"}}}, "attendance.online.deadline", "timezone"),
+    ({"attendance": {"online": {"deadline": "2023-03-26T02:30"}}}, "attendance.online.deadline", "skipped"),
+    ({"reminders": [{"at": "2022-10-30T02:30"}]}, "reminders.0.at", "twice"),
     ({"attendance": {"online": {"seats": 60}}}, "attendance.online.seats", "not permitted"),
     ({"livestream": {"url": "stream.example.org"}}, "livestream.url", "URL"),
     ({"livestream": {"url": "javascript:alert(1)"}}, "livestream.url", "'http' or 'https'"),
@@ -617,3 +619,10 @@ def test_the_example_speaks_all_three_languages_where_it_speaks_itself(example: 
         assert isinstance(text, dict)
         assert set(text) == {"nb", "nn", "en"}
     assert make_body()["slug"] == example.slug
+
+
+def test_a_deadline_that_is_only_a_date_lasts_until_that_day_is_over() -> None:
+    document = make_document(attendance={"online": {"deadline": "2023-05-29"}})
+
+    mode = document.attendance[Attendance.ONLINE]
+    assert mode.deadline == datetime(2023, 5, 29, 23, 59, 59)
