@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
 PORT   ?= 8000
 DATA   ?= .local
+JOBS   ?= 2
 VENV   := .venv
 BIN    := $(VENV)/bin
 export PORT DATA
@@ -19,7 +20,7 @@ run: $(VENV)/local.stamp ## start everything on this machine (PORT=8000 DATA=.lo
 	@exec $(BIN)/python -m local up
 
 test: $(VENV)/dev.stamp ## run every test; needs RabbitMQ and Chromium for the tests of those
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/dev.stamp ## format, lint, types, imports
 	@$(BIN)/ruff format --check .

@@ -30,7 +30,7 @@ class Received(NamedTuple):
     """A message's summary."""
 
     id: str
-    to: str
+    to: str  # the addresses, without names
     subject: str
     date: str
     headers: dict[str, str]
@@ -93,7 +93,8 @@ def _summary(identifier: str, content: bytes) -> Received:
     headers: dict[str, str] = {}
     for name, value in message.items():
         headers[name] = f"{headers[name]}, {value}" if name in headers else str(value)
-    return Received(identifier, headers.get("To", ""), headers.get("Subject", ""), headers.get("Date", ""), headers)
+    to = ", ".join(address.addr_spec for address in message["To"].addresses) if "To" in message else ""
+    return Received(identifier, to, headers.get("Subject", ""), headers.get("Date", ""), headers)
 
 
 def _parse(content: bytes) -> EmailMessage:

@@ -1,5 +1,6 @@
 """Who is admitted, and on what terms: values and pure rules."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, NamedTuple
@@ -17,6 +18,7 @@ from shared.messages import (
     SeminarSnapshot,
 )
 
+MUNICIPALITY_NUMBER = re.compile("[0-9]{4}")
 MOST_HEADS = 500  # people around one screen
 
 
@@ -94,6 +96,12 @@ Email = Annotated[
 ]
 
 
+def _municipality_number(text: str) -> str:
+    if not MUNICIPALITY_NUMBER.fullmatch(text):
+        raise ValueError("wants the municipality's official number of four digits, such as 4636")
+    return text
+
+
 class Details(BaseModel):
     """What people tell of themselves; they may correct it."""
 
@@ -103,7 +111,7 @@ class Details(BaseModel):
     email: Email
     attendance: Attendance
     organisation: Line | None = None
-    municipality: Annotated[str, Field(pattern=r"^[0-9]{4}$")] | None = None  # its official number
+    municipality: Annotated[str, AfterValidator(_municipality_number)] | None = None
     dietary_needs: Line | None = None
     headcount: Annotated[int, Field(ge=1, le=MOST_HEADS)] = 1  # those who sit around one screen
     language: Language = "nb"

@@ -49,7 +49,7 @@ class Site(NamedTuple):
         async def look() -> dict[str, list[dict[str, Any]]] | None:
             found: dict[str, list[dict[str, Any]]] = {}
             for message in (await self.get("/mailbox/messages"))["items"]:
-                found.setdefault(message["to"].partition("<")[2].partition("@")[0], []).append(message)
+                found.setdefault(message["to"].partition("@")[0], []).append(message)
             return found if all(len(found.get(name, [])) >= count for name, count in by_address.items()) else None
 
         found = await eventually(look)
