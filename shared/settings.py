@@ -70,9 +70,11 @@ def load(kind: type[Settings]) -> Settings:
 
 def explain(error: ValidationError) -> str:
     """Say in one line which variables are missing or malformed, and why, without repeating their values."""
-    problems = [f"{'_'.join(map(str, e['loc'])).upper()}: {_reason(e['type'], e['msg'])}" for e in error.errors()]
+    problems = [_problem("_".join(map(str, e["loc"])).upper(), e["type"], e["msg"]) for e in error.errors()]
     return "settings: " + "; ".join(problems)
 
 
-def _reason(kind: str, message: str) -> str:
-    return "missing" if kind == "missing" else message[0].lower() + message[1:]
+def _problem(name: str, kind: str, message: str) -> str:
+    """Return what is wrong with one variable; a rule over several names them in its own text."""
+    reason = "missing" if kind == "missing" else message.removeprefix("Value error, ")
+    return f"{name}: {reason[0].lower()}{reason[1:]}" if name else reason

@@ -13,7 +13,7 @@ import structlog
 from services.notification import store
 from services.notification.model import Claimed, State, Verdict, backoff, close
 from services.notification.rendering import Renderer, message_id
-from services.notification.settings import Settings
+from services.notification.settings import MARGIN, Settings
 from services.notification.smtp import Outcome, Pool, Result
 from services.notification.store import Claim
 from shared import outbox
@@ -23,24 +23,14 @@ from shared.database import Connection, Database
 from shared.messages import EmailSnapshot, Message
 
 POLL = 1.0  # seconds between looks when nobody nudges: another replica may have written a row
-MARGIN = 5.0  # seconds of the lease left after the longest dialogue, for the statement that marks the row
 
 log = structlog.get_logger()
-
-
-class LeaseTooShortError(ValueError):
-    """A dialogue could outlive the lease that protects it."""
 
 
 class Delivery:
     """The loop that sends."""
 
     def __init__(self, database: Database, settings: Settings, clock: Clock, renderer: Renderer) -> None:
-        if settings.smtp_deadline_seconds + MARGIN >= settings.lease_seconds:
-            raise LeaseTooShortError(
-                f"LEASE_SECONDS: must be more than {MARGIN:.0f} s above SMTP_DEADLINE_SECONDS"
-                f" ({settings.smtp_deadline_seconds}), is {settings.lease_seconds}"
-            )
         self._database = database
         self._settings = settings
         self._clock = clock

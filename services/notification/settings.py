@@ -1,9 +1,11 @@
 from email.utils import parseaddr
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
 from shared.settings import ServiceSettings
+
+MARGIN = 5  # seconds of the lease left after the longest dialogue, for the statement that marks the row
 
 
 def _mailbox(text: str) -> str:
@@ -20,4 +22,10 @@ class Settings(ServiceSettings):
     mail_from: Annotated[str, AfterValidator(_mailbox)]
     smtp_connections: PositiveInt = 4
     lease_seconds: PositiveInt = 60  # how long a claimed e-mail is one replica's own
-    smtp_deadline_seconds: PositiveInt = 30  # for one e-mail's whole dialogue; with a margin shorter than the lease
+    smtp_deadline_seconds: PositiveInt = 30  # for one e-mail's whole dialogue
+
+    @model_validator(mode="after")
+    def _lease_outlives_dialogue(self) -> "Settings":
+        if self.lease_seconds <= self.smtp_deadline_seconds + MARGIN:
+            raise ValueError(f"LEASE_SECONDS: must be more than {MARGIN} s longer than SMTP_DEADLINE_SECONDS")
+        return self
