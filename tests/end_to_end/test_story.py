@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from icalendar import Calendar, Event
@@ -175,7 +176,12 @@ async def test_nothing_is_sent_twice_after_a_restart_and_the_clock_goes_on(tmp_p
         await up.sign_up("Kari")
         await up.move_clock("2023-06-01T09:45:00+02:00")
         await up.mail(ole=3, kari=2)
-        emails = (await up.get("/api/emails", organiser=True, seminar=SEMINAR))["items"]
+
+        async def settled() -> list[dict[str, Any]] | None:
+            rows: list[dict[str, Any]] = (await up.get("/api/emails", organiser=True, seminar=SEMINAR))["items"]
+            return rows if all(row["state"] != "sending" for row in rows) else None
+
+        emails = await eventually(settled)
     forget(tmp_path)
 
     assert now.startswith("2023-05-31T10:00")

@@ -22,7 +22,7 @@ from local.processes import command_of
 CHECKOUT = Path(__file__).parents[3]
 AS_ROOT = os.geteuid() == 0
 RUN = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from local.postgres import Postgres
 
@@ -31,6 +31,7 @@ async def main():
         print(server.pid, server.admin_dsn(), flush=True)
         await asyncio.Event().wait()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background has us ignore
 asyncio.run(main())
 """
 

@@ -24,7 +24,7 @@ from local.rabbitmq import RabbitMQ, RabbitMQError, RabbitMQMissingError, find_s
 CHECKOUT = Path(__file__).parents[3]
 AS_ROOT = os.geteuid() == 0
 RUN = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from local.rabbitmq import RabbitMQ
 
@@ -33,6 +33,7 @@ async def main():
         print(node.pid, node.url(), flush=True)
         await asyncio.Event().wait()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background has us ignore
 asyncio.run(main())
 """
 
