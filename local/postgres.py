@@ -21,7 +21,17 @@ from urllib.parse import quote
 
 import asyncpg
 
-from local.processes import end, end_stranger, free_port, kept_secret, locked, tail, to_the_end, write_private
+from local.processes import (
+    command_of,
+    end,
+    end_stranger,
+    free_port,
+    kept_secret,
+    locked,
+    tail,
+    to_the_end,
+    write_private,
+)
 
 SUPERUSER = "postgres"
 
@@ -322,6 +332,9 @@ def _unprivileged_user() -> pwd.struct_passwd:
 
 def _end_orphan(cluster: Path) -> None:
     """End the server that an earlier, killed run left behind on this cluster, if there is one."""
+    pid_file, ours = cluster / "postmaster.pid", f"postgres -D {cluster} -c "
     with suppress(FileNotFoundError, ValueError, IndexError):
-        pid = int((cluster / "postmaster.pid").read_text().split()[0])
-        end_stranger(pid, f"postgres -D {cluster} -c ", _FAST_THEN_HARD)
+        pid = int(pid_file.read_text().split()[0])
+        end_stranger(pid, ours, _FAST_THEN_HARD)
+        if (command := command_of(pid)) and ours not in command:
+            pid_file.unlink()  # or PostgreSQL takes whatever has that pid by now for itself, if the user is the same
