@@ -13,7 +13,8 @@ import hypothesis
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from services.catalog.model import Document, Seminar
+from services.catalog.document import Document
+from services.catalog.model import Seminar
 from services.registration.model import Details, Registration, SignUp
 from shared import outbox
 from shared.bus import Handler, OpenBus, PublishError

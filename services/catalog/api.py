@@ -7,7 +7,8 @@ from typing import Any
 from aiohttp import web
 
 from services.catalog import commands, store
-from services.catalog.model import Document, Livestream, Recording, Seminar
+from services.catalog.document import Document, Livestream, Recording
+from services.catalog.model import Seminar
 from shared.web.bodies import read_json
 from shared.web.keys import CLOCK, DATABASE
 from shared.web.organiser import organiser_of

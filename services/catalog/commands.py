@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from services.catalog import store
-from services.catalog.model import Document, Livestream, Recording, Seminar, snapshot
+from services.catalog.document import Document, Livestream, Recording
+from services.catalog.model import Seminar, snapshot
 from shared import outbox
 from shared.database import Connection
 from shared.messages import Message

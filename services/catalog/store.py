@@ -4,7 +4,8 @@ from datetime import datetime
 
 import asyncpg
 
-from services.catalog.model import Document, Seminar
+from services.catalog.document import Document
+from services.catalog.model import Seminar
 from shared.database import Connection
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from local.importing import ImportRefusedError, read_document
-from services.catalog.model import Document, Life, Seminar, snapshot
+from services.catalog.document import Document
+from services.catalog.model import Life, Seminar, snapshot
 from services.registration.model import refuse
 from shared.messages import Attendance, Text
 from shared.web.problems import field_errors
