@@ -98,20 +98,16 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_data_outlive_a_restart_which_takes_less_than_two_seconds(data: Path) -> None:
+async def test_data_outlive_a_restart(data: Path) -> None:
     async with Postgres.running(data) as server:
         await server.create_database("catalog")
         async with connected(server.dsn("catalog", "catalog")) as connection:
             await connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
 
-    begun = time.monotonic()
-    async with Postgres.running(data) as server:
-        taken = time.monotonic() - begun
-        async with connected(server.dsn("catalog", "catalog")) as connection:
-            answer = await connection.fetchval("SELECT answer FROM kept")
+    async with Postgres.running(data) as server, connected(server.dsn("catalog", "catalog")) as connection:
+        answer = await connection.fetchval("SELECT answer FROM kept")
 
     assert answer == 42
-    assert taken < 2
 
 
 async def test_a_committed_row_is_on_disk_unless_the_run_is_for_tests_only(data: Path) -> None:
