@@ -830,6 +830,17 @@ async def test_the_mailed_link_shows_what_stands(service: Service) -> None:
     assert "Kari Nordmann" in await answer.text()
 
 
+async def test_who_would_stand_in_line_by_switching_is_told_so_before(service: Service) -> None:
+    await service.learn(revision=2, capacity=1)
+    online = await service.token(attendance="online", email="online@example.no")
+    before = await (await service.client.get(f"/my/{online}?lang=en")).text()
+    await service.sign_up()
+
+    after = await (await service.client.get(f"/my/{online}?lang=en")).text()
+
+    assert ("stand in line for a seat" in before, "stand in line for a seat" in after) == (False, True)
+
+
 async def test_by_the_mailed_link_one_cancels(service: Service) -> None:
     token = await service.token()
 
