@@ -23,6 +23,7 @@ from shared import logs
 app = typer.Typer(help="Fagseminar on one machine.", no_args_is_help=True, pretty_exceptions_enable=False)
 
 Data = Annotated[Path, typer.Option(envvar="DATA", help="the folder that all state lies under")]
+Broker = Annotated[str, typer.Option(envvar="BROKER", help="local: messages stay in this process")]
 Port = Annotated[int, typer.Option(envvar="PORT", min=0, max=65535)]
 
 
@@ -35,8 +36,10 @@ class Service(StrEnum):
 
 
 @app.command("up")
-def start(data: Data = Path(".local"), port: Port = 8000) -> None:
+def start(data: Data = Path(".local"), port: Port = 8000, broker: Broker = "local") -> None:
     """Start everything: PostgreSQL, the three services behind one port, mailbox and time machine."""
+    if broker != "local":
+        sys.exit(f"fagseminar: BROKER={broker}: only the local bus so far; for RabbitMQ see README, Settings")
     data.mkdir(parents=True, exist_ok=True)
     with (data / "fagseminar.log").open("a") as log:
         logs.configure("local", stream=log)

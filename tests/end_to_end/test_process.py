@@ -111,6 +111,13 @@ async def test_a_taken_port_is_one_clear_line(data: Path) -> None:
     assert error.splitlines() == [f"fagseminar: port {port} is taken; choose another: make run PORT={port + 1}"]
 
 
+async def test_a_broker_that_is_not_offered_is_one_clear_line(data: Path) -> None:
+    _, error = await asyncio.to_thread(launch(data, free_port(), BROKER="rabbitmq").communicate, timeout=60)
+
+    assert len(error.splitlines()) == 1
+    assert error.startswith("fagseminar: BROKER=rabbitmq: ")
+
+
 async def test_a_second_run_on_the_same_data_is_one_clear_line(data: Path) -> None:
     async with started(data, free_port()):
         second = launch(data, free_port())
