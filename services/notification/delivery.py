@@ -71,10 +71,10 @@ class Delivery:
                     return
             content = self._render(claim, email)
             if content is None:
-                outcome = Outcome(Result.REFUSED, "it could not be written")
-            else:
-                recipient = email.registration.email
-                outcome = await self._pool.send(self._sender, recipient, content, lambda: self._may_begin(claim))
+                await self._fail(claim, Verdict(State.FAILED, "it could not be written"))
+                return
+            recipient = email.registration.email
+            outcome = await self._pool.send(self._sender, recipient, content, lambda: self._may_begin(claim))
             await self._settle(claim, email.attempts, outcome)
 
     def _render(self, claim: Claim, email: Claimed) -> bytes | None:
@@ -113,7 +113,12 @@ class Delivery:
                 case Result.WITHDRAWN:
                     await store.postpone(connection, claim, 0, None, ambiguous=False)
 
-    async def _tell(self, connection: Connection, claim: Claim, kind: str, reply: str) -> None:
+    async def _fail(self, claim: Claim, verdict: Verdict) -> None:
+        async with self._database.transaction() as connection:
+            if await store.close(connection, claim, verdict):
+                await self._tell(connection, claim, "email.failed", None)
+
+    async def _tell(self, connection: Connection, claim: Claim, kind: str, reply: str | None) -> None:
         email = await store.look_at(connection, claim.id)
         data = EmailSnapshot(
             id=claim.id,

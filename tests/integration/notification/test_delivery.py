@@ -171,6 +171,18 @@ async def test_what_was_sent_is_told_to_whoever_listens(start: StartNotification
     await eventually(overheard)
 
 
+async def test_an_e_mail_that_cannot_be_written_fails_and_its_address_is_not_to_blame(
+    notification: Notification,
+) -> None:
+    await notification.learn(make_seminar(reminders=()), make_registration(name="Kari\r\nBcc: evil@example.org"))
+
+    failed = await one(notification, until="failed")
+
+    assert failed["reason"] == "it could not be written"
+    async with notification.database.connection() as connection:
+        assert not await connection.fetchval("SELECT suppressed FROM registrations")
+
+
 # --- claim, lease and fence ---
 
 
