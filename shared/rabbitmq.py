@@ -365,7 +365,8 @@ def _again(delivery: AbstractIncomingMessage, attempts: int, why: str) -> aio_pi
 
 
 async def _connect(url: str) -> AbstractConnection:
-    return await aio_pika.connect(url, timeout=TIMEOUT, heartbeat=HEARTBEAT)
+    async with _within(2 * TIMEOUT):  # the library bounds only some steps of its handshake
+        return await aio_pika.connect(url, timeout=TIMEOUT, heartbeat=HEARTBEAT)
 
 
 async def _close(connection: AbstractConnection) -> None:
