@@ -64,6 +64,8 @@ class _Ports:
 class RabbitMQ:
     """A private RabbitMQ node whose data lie under one folder."""
 
+    name = "rabbitmq"
+
     def __init__(self, server: Path, home: Path, definitions: Mapping[str, object]) -> None:
         self._server = server
         self._home = home
@@ -111,12 +113,15 @@ class RabbitMQ:
         """The process id of the node while it runs."""
         return self._node.pid if self._node and self._node.poll() is None else None
 
+    @property
+    def address(self) -> str:
+        """Where the node listens."""
+        return f"127.0.0.1:{self._ports.amqp}"
+
     def url(self, vhost: str = "/", user: str | None = None) -> str:
         """Give the URL, password included, with which a user (the administrator unless given) reaches a vhost."""
         name = user or ADMIN
-        return (
-            f"amqp://{quote(name, safe='')}:{self._password(name)}@127.0.0.1:{self._ports.amqp}/{quote(vhost, safe='')}"
-        )
+        return f"amqp://{quote(name, safe='')}:{self._password(name)}@{self.address}/{quote(vhost, safe='')}"
 
     async def add_vhost(self, name: str) -> None:
         """Add a vhost in which every user of the definitions may do everything. One that exists is no error."""
