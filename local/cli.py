@@ -18,6 +18,7 @@ import uvloop
 from yarl import URL
 
 from local import postgres
+from local.demo.show import begin_anew, demo
 from local.front import fronting
 from local.importing import ImportRefusedError, import_file
 from local.over_rabbitmq import ReplicasError, read_replicas
@@ -57,17 +58,43 @@ def start(
     replicas: Replicas = "",
 ) -> None:
     """Start everything: PostgreSQL, the three services behind one port, mailbox and time machine."""
-    if broker not in BROKERS:
-        sys.exit(f"fagseminar: BROKER: {broker!r} is none of {', '.join(BROKERS)}")
+    _check(broker)
     try:
         wanted = read_replicas(replicas)
     except ReplicasError as error:
         sys.exit(f"fagseminar: REPLICAS: {error}")
     data.mkdir(parents=True, exist_ok=True)
+    _run(up(data.resolve(), port, broker, wanted), data, port)
+
+
+@app.command("demo")
+def show(data: Data = Path(".local/demo"), port: Port = 8000, broker: Broker = "local") -> None:
+    """Play the example's ten days, and count what came of it; status 1 if anything was lost or doubled."""
+    _check(broker)
+    outcome = []
+    try:
+        begin_anew(data)
+    except RuntimeError as error:
+        sys.exit(f"fagseminar: {error}")
+
+    async def play() -> None:
+        outcome.append(await demo(data.resolve(), port, broker))
+
+    _run(play(), data, port)
+    sys.exit(0 if outcome == [True] else 1)
+
+
+def _check(broker: str) -> None:
+    if broker not in BROKERS:
+        sys.exit(f"fagseminar: BROKER: {broker!r} is none of {', '.join(BROKERS)}")
+
+
+def _run(work: Coroutine[None, None, None], data: Path, port: int) -> None:
+    """Run everything in this process, its log under `data`; what it could not start is one line."""
     with (data / "fagseminar.log").open("a") as log:
         logs.configure("local", stream=log)
         try:
-            run(up(data.resolve(), port, broker, wanted))
+            run(work)
         except (OSError, RuntimeError) as error:
             sys.exit(f"fagseminar: {error_line(error, port)}")
 

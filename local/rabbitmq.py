@@ -72,6 +72,7 @@ class RabbitMQ:
         self._definitions = definitions
         self._secret = kept_secret(home / "secret")
         self._ports = _Ports.free()
+        self._answered = False  # since it was last started
         self._node: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
 
@@ -114,6 +115,11 @@ class RabbitMQ:
         return self._node.pid if self._node and self._node.poll() is None else None
 
     @property
+    def is_up(self) -> bool:
+        """Whether the node runs and has begun to accept connections."""
+        return self.pid is not None and self._answered
+
+    @property
     def address(self) -> str:
         """Where the node listens."""
         return f"127.0.0.1:{self._ports.amqp}"
@@ -136,12 +142,14 @@ class RabbitMQ:
         """Start the node again, on the same data and ports, unless it runs. Raises RabbitMQError."""
         if self.pid:
             return
+        self._answered = False
         self._prepare()
         self._epmd = await self._start_epmd()
         arguments = [str(self._server), "-noinput"]
         process = self._node = self._spawn(arguments, executable=self._server, record="node.pid")
         if not await _listening(process, self._ports.amqp):
             await self._give_up()
+        self._answered = True
 
     async def stop(self) -> None:
         """Stop the node in an orderly way; its clients lose their connections."""

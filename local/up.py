@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import aiohttp
@@ -21,6 +22,7 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "planstrategi-4-0.yaml"
 BROKERS = ("local", "rabbitmq")
 PATIENCE = 60.0  # seconds for all services to be ready, and then for the example to get from catalog to registration
 POLL = 0.02  # seconds
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Running(NamedTuple):
@@ -46,7 +48,7 @@ async def running(
     broker: str = "local",
     replicas: Mapping[str, int] = REPLICAS,
     durable: bool = True,
-    **extra: str,
+    extra: Mapping[str, str] = NOTHING,
 ) -> AsyncIterator[Running]:
     """Have everything up while the caller's block runs, with its state under `data`; all that was started ends with it.
 
