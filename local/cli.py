@@ -14,7 +14,7 @@ import aiohttp
 import typer
 import uvloop
 
-from local import postgres
+from local import asyncapi, postgres
 from local.importing import ImportRefusedError, import_file
 from local.processes import kept_secret
 from local.up import up
@@ -112,6 +112,12 @@ def serve(service: Service) -> None:
 def migrate(service: Service) -> None:
     """Prepare one service's database and the broker."""
     os.execv(sys.executable, [sys.executable, "-m", f"services.{service}", "migrate"])  # noqa: S606 - as above
+
+
+@app.command("asyncapi")
+def print_asyncapi() -> None:
+    """Print the description of every message: what docs/asyncapi.yaml has to say."""
+    typer.echo(asyncapi.as_yaml(), nl=False)
 
 
 @app.command()
