@@ -17,7 +17,7 @@ import typer
 import uvloop
 from yarl import URL
 
-from local import postgres
+from local import asyncapi, postgres
 from local.demo.show import begin_anew, demo
 from local.front import fronting
 from local.importing import ImportRefusedError, import_file
@@ -190,6 +190,12 @@ def front(upstreams: str, listener: int, smtp: int, data: Data) -> None:
 def migrate(service: Service) -> None:
     """Prepare one service's database and the broker."""
     os.execv(sys.executable, [sys.executable, "-m", f"services.{service}", "migrate"])  # noqa: S606 - as above
+
+
+@app.command("asyncapi")
+def print_asyncapi() -> None:
+    """Print the description of every message: what docs/asyncapi.yaml has to say."""
+    typer.echo(asyncapi.as_yaml(), nl=False)
 
 
 @app.command()
