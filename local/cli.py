@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -17,16 +16,15 @@ import typer
 import uvloop
 from yarl import URL
 
-from local import asyncapi, postgres
+from local import asyncapi
 from local.demo.show import begin_anew, demo
 from local.front import fronting
 from local.importing import ImportRefusedError, import_file
 from local.over_rabbitmq import ReplicasError, read_replicas
 from local.processes import kept_secret
 from local.services import SERVICES
-from local.supervisor import end_orphans
 from local.time_machine import KeptClock
-from local.up import BROKERS, up
+from local.up import BROKERS, remove, up
 from shared import logs, process
 from shared.rabbitmq import RabbitBus
 from shared.settings import load
@@ -200,10 +198,12 @@ def print_asyncapi() -> None:
 
 @app.command()
 def clean(data: Data = Path(".local")) -> None:
-    """Remove DATA and what lies elsewhere for it."""
-    end_orphans(data)
-    postgres.remove(data)
-    shutil.rmtree(data, ignore_errors=True)
+    """Remove DATA and what lies elsewhere for it, and end what a killed run left behind."""
+    try:
+        for folder in (data / "demo", data):
+            remove(folder)
+    except RuntimeError as error:
+        sys.exit(f"fagseminar: {error}")
 
 
 def main() -> None:

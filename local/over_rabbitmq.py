@@ -14,7 +14,7 @@ from typing import NamedTuple
 from local.postgres import Postgres
 from local.rabbitmq import RabbitMQ
 from local.services import SERVICES, Environment, Ground
-from local.supervisor import Program, Supervisor, end_orphans
+from local.supervisor import Program, Supervisor
 from shared import rabbitmq
 from shared.topology import EXCHANGE, permissions
 from shared.web.server import listen
@@ -55,7 +55,6 @@ async def running(
 
     Raises RabbitMQMissingError where there is no RabbitMQ, RabbitMQError when it does not start.
     """
-    end_orphans(ground.data)
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(
             RabbitMQ.running(ground.data, definitions=broker_definitions(), report=report)

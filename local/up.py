@@ -1,6 +1,7 @@
 """Everything on one machine behind one port: PostgreSQL, mailbox, time machine and the three services on either bus."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import NamedTuple
 import aiohttp
 import typer
 
-from local import over_local_bus, over_rabbitmq
+from local import over_local_bus, over_rabbitmq, postgres
 from local.importing import import_file
 from local.over_rabbitmq import REPLICAS, Processes
 from local.postgres import Postgres
+from local.processes import locked
 from local.services import SERVICES, Environment, Ground, migrated_databases
+from local.supervisor import end_orphans
 from local.time_machine import OSLO, KeptClock
 from shared.web.server import listen
 
@@ -50,17 +53,19 @@ async def running(
     durable: bool = True,
     extra: Mapping[str, str] = NOTHING,
 ) -> AsyncIterator[Running]:
-    """Have everything up while the caller's block runs, with its state under `data`; all that was started ends with it.
+    """Have everything up while the caller's block runs, with its state under the folder `data`; then all of it ends.
 
-    `extra` goes into every service's environment. Raises OSError when the port is taken, PostgresError when PostgreSQL
-    can't be had, RabbitMQError when RabbitMQ can't.
+    `extra` goes into every service's environment. Raises RuntimeError when another process uses `data`, OSError when
+    the port is taken, PostgresError when PostgreSQL can't be had, RabbitMQError when RabbitMQ can't.
     """
     async with AsyncExitStack() as stack:
+        stack.enter_context(locked(data / "lock", RuntimeError))
+        await asyncio.to_thread(end_orphans, data)  # which may hold the port
         listener = stack.enter_context(listen("127.0.0.1", port))
         smtp = stack.enter_context(listen("127.0.0.1", 0))
-        postgres = await stack.enter_async_context(Postgres.running(data, durable=durable, report=typer.echo))
+        server = await stack.enter_async_context(Postgres.running(data, durable=durable, report=typer.echo))
         clock = KeptClock(data / "clock.json")
-        ground = Ground(data, listener, smtp, clock, postgres, await migrated_databases(postgres), extra)
+        ground = Ground(data, listener, smtp, clock, server, await migrated_databases(server), extra)
         up = await stack.enter_async_context(_started(ground, broker, replicas))
         await _become_ready(up)
         await _import_example(up, data)
@@ -112,6 +117,19 @@ async def _can_be_signed_up_for(session: aiohttp.ClientSession, url: str) -> boo
         return answer.ok
 
 
+def remove(data: Path) -> None:
+    """Delete all state under `data` and what lies elsewhere for it, and end what a killed run left behind.
+
+    Raises RuntimeError while another process uses it.
+    """
+    if not data.is_dir():
+        return
+    with locked(data / "lock", RuntimeError):
+        end_orphans(data)
+        postgres.remove(data)
+        shutil.rmtree(data)
+
+
 async def up(data: Path, port: int, broker: str, replicas: Mapping[str, int]) -> None:
     """Run until cancelled; raises RuntimeError when a loop of a service in this process ends."""
     async with running(data, port, broker=broker, replicas=replicas) as everything:
@@ -144,9 +162,9 @@ def _what_runs_where(up: Running, data: Path) -> str:
   services      catalog, registration, notification: in this process, on the local bus
   state         {data.resolve()} (logs: fagseminar.log)"""
     programs = "\n".join(
-        f"  {name:<13} process {program.pid}" for name, program in up.processes.supervisor.programs.items()
+        f"  {name:<15} process {program.pid}" for name, program in up.processes.supervisor.programs.items()
     )
     return f"""\
 {programs}
-  RabbitMQ      process {up.processes.broker.pid}, {up.processes.broker.address}; a user a service
-  state         {data.resolve()} (logs: logs/*.log)"""
+  RabbitMQ        process {up.processes.broker.pid}, {up.processes.broker.address}; a user a service
+  state           {data.resolve()} (logs: logs/*.log)"""

@@ -1,7 +1,6 @@
 """The demo as one sees it: a progress bar, a timeline, and the table at the end."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,13 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from local import postgres
 from local.demo.count import Found, doubled, lost, oversold, tally
 from local.demo.evidence import Evidence
 from local.demo.faults import Death, Faults
 from local.demo.story import ANSWERS, SCENES, Story
 from local.demo.visitors import Visitors
-from local.up import Running, running
+from local.up import Running, remove, running
 
 # Seconds of a lease and of an SMTP dialogue: what a dead sender held is another's soon, or it would all take minutes.
 HASTE = {"LEASE_SECONDS": "12", "SMTP_DEADLINE_SECONDS": "6"}
@@ -62,12 +60,10 @@ async def demo(data: Path, port: int, broker: str) -> bool:
 
 
 def begin_anew(data: Path) -> None:
-    """Remove an earlier demo; raises OccupiedError for what is no demo's, PostgresError while one is being played."""
+    """Remove an earlier demo; raises OccupiedError for what is no demo's, RuntimeError while one is being played."""
     if (data / "clock.json").exists() and not (data / REPORT).exists():
         raise OccupiedError(f"{data} holds what is no demo's; choose another folder: make demo DATA={data}-demo")
-    if data.exists():
-        postgres.remove(data)
-        shutil.rmtree(data)
+    remove(data)
     data.mkdir(parents=True)
     (data / REPORT).touch()
 

@@ -10,8 +10,9 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
+from shared.logs import describe
 from shared.web.pages import TEMPLATES, render
-from shared.web.problems import Problem
+from shared.web.problems import Problem, unavailable
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -84,6 +85,12 @@ def _problem(error: Exception) -> Problem:
         case asyncpg.CharacterNotInRepertoireError() | asyncpg.UntranslatableCharacterError():
             # U+0000, which PostgreSQL has no room for, wherever in a request it stood
             return Problem(422, "invalid", "There are characters in it that cannot be stored")
+        case OSError() | asyncpg.PostgresConnectionError() | asyncpg.OperatorInterventionError():  # starting, stopping
+            log.warning("database away", why=describe(error))
+            return unavailable()
+        case asyncpg.InterfaceError():  # as for a connection that broke in our hands; or a mistake of ours
+            log.error("database connection unusable", exc_info=error)
+            return unavailable()
     log.error("request failed", exc_info=error)
     return Problem(500, "internal", "Something went wrong here; it has been noted")
 

@@ -52,6 +52,11 @@ def not_found(what: str) -> Problem:
     return Problem(404, "not-found", f"There is no such {what}")
 
 
+def unavailable() -> Problem:
+    """503: what is needed for an answer is away, and will be back."""
+    return Problem(503, "unavailable", "The service cannot answer just now", headers={"Retry-After": "1"})
+
+
 def invalid(error: ValidationError) -> Problem:
     """422 that lists each field by its path in the body, without repeating what was sent."""
     return Problem(422, "invalid", "The body does not fit", errors=field_errors(error))

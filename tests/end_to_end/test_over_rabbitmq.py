@@ -1,0 +1,178 @@
+"""The services as processes of their own over RabbitMQ: each by itself, each replaceable, by one clock."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import aio_pika
+import aiohttp
+import asyncpg
+import pytest
+from aio_pika.exceptions import AMQPError
+
+from local.over_rabbitmq import Processes
+from local.processes import command_of
+from local.rabbitmq import RabbitMQMissingError, find_server
+from local.services import Environment
+from local.supervisor import Process
+from local.up import remove, running
+from tests.end_to_end.conftest import Site
+from tests.eventually import eventually
+
+REPLICAS = {"catalog": 1, "registration": 2, "notification": 2}
+SOON = 30.0  # seconds in which what was killed is back, on a busy machine
+
+
+class Parts(NamedTuple):
+    """Everything up over RabbitMQ, and the parts that it consists of."""
+
+    site: Site
+    processes: Processes
+    environments: dict[str, Environment]
+    data: Path
+
+    def process(self, name: str) -> Process:
+        servers: dict[str, Process] = {"rabbitmq": self.processes.broker, "postgres": self.processes.postgres}
+        return servers.get(name) or self.processes.supervisor.programs[name]
+
+    def log(self, name: str) -> str:
+        return self.processes.supervisor.programs[name].log.read_text()
+
+
+@pytest.fixture(scope="module")
+async def parts(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
+    try:
+        find_server()
+    except RabbitMQMissingError as missing:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must have RabbitMQ: {missing}")
+        pytest.skip(f"NOT TESTED, no RabbitMQ here: {missing}")
+    data = tmp_path_factory.mktemp("parts")
+    async with AsyncExitStack() as stack:
+        stack.callback(remove, data)
+        up = await stack.enter_async_context(running(data, 0, broker="rabbitmq", replicas=REPLICAS))
+        client = await stack.enter_async_context(aiohttp.ClientSession())
+        assert up.processes
+        yield Parts(Site(up.url, up.organiser_token, client), up.processes, up.environments, data)
+
+
+async def signed_up(site: Site, name: str, attendance: str = "online") -> int:
+    """Sign up, again where the process died that had the request; return the status of the answer."""
+
+    async def ask() -> int | None:
+        try:
+            status, _ = await site.sign_up(name, attendance)
+        except aiohttp.ClientError:
+            return None
+        return None if status in (502, 503) else status
+
+    return await eventually(ask, within=SOON)
+
+
+def test_each_service_is_a_process_that_names_it(parts: Parts) -> None:
+    programs = parts.processes.supervisor.programs
+
+    assert list(programs) == [
+        "catalog-1",
+        "registration-1",
+        "registration-2",
+        "notification-1",
+        "notification-2",
+        "proxy",
+    ]
+    for name, program in programs.items():
+        assert program.pid
+        assert name.partition("-")[0].replace("proxy", "front") in command_of(program.pid)
+    assert len({program.pid for program in programs.values()}) == 6
+
+
+async def test_both_replicas_of_registration_answer_and_both_of_notification_send(parts: Parts) -> None:
+    names = [f"replica{number}" for number in range(60)]
+
+    answers = await asyncio.gather(*(parts.site.sign_up(name) for name in names))
+    mail = await parts.site.mail(**dict.fromkeys(names, 1))
+
+    assert {status for status, _ in answers} == {202}
+    assert len({message["headers"]["Message-ID"] for name in names for message in mail[name]}) == 60
+    for replica in ("registration-1", "registration-2"):
+        assert '"route": "/api/registrations"' in parts.log(replica)
+    for replica in ("notification-1", "notification-2"):
+        assert '"event": "e-mail settled"' in parts.log(replica)
+
+
+@pytest.mark.parametrize("other", ["catalog", "notification"])
+async def test_registration_cannot_enter_the_database_of_another(parts: Parts, other: str) -> None:
+    own, others = (parts.environments[name]["DATABASE_URL"] for name in ("registration", other))
+    url = own.rpartition("/")[0] + "/" + others.rpartition("/")[2]
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asyncpg.connect(url)
+
+
+async def test_registration_cannot_read_the_queues_of_notification(parts: Parts) -> None:
+    async with await aio_pika.connect(parts.environments["registration"]["BUS_URL"]) as connection:
+        for queue in ("notification.registration", "notification.seminar.dead"):
+            channel = await connection.channel()
+            standing = await channel.get_queue(queue, ensure=False)
+            with pytest.raises(AMQPError, match="ACCESS_REFUSED"):
+                await standing.get(fail=False)
+
+
+async def test_registration_cannot_publish_what_is_catalogs_to_say(parts: Parts) -> None:
+    async with await aio_pika.connect(parts.environments["registration"]["BUS_URL"]) as connection:
+        channel = await connection.channel()
+        exchange = await channel.get_exchange("fagseminar", ensure=False)
+        with pytest.raises(AMQPError, match="ACCESS_REFUSED"):
+            await exchange.publish(aio_pika.Message(b"{}"), "seminar.cancelled")
+
+
+@pytest.mark.parametrize(
+    "victim", ["catalog-1", "registration-1", "notification-1", "notification-2", "proxy", "rabbitmq", "postgres"]
+)
+async def test_whatever_is_killed_is_back_and_sign_ups_are_confirmed(parts: Parts, victim: str) -> None:
+    process = parts.process(victim)
+    before = process.pid
+    assert before
+
+    os.kill(before, signal.SIGKILL)
+    assert await signed_up(parts.site, f"after-{victim}") == 202
+
+    async def back() -> bool:
+        return process.pid not in (None, before)
+
+    async def healthy() -> bool:
+        async with parts.site.client.get(f"{parts.site.url}/health/ready") as answer:
+            return answer.ok
+
+    await eventually(back, within=SOON)
+    await eventually(healthy, within=SOON)
+
+    async def confirmed() -> bool:
+        messages = (await parts.site.get("/mailbox/messages"))["items"]
+        return any(message["to"].startswith(f"after-{victim}@") for message in messages)
+
+    await eventually(confirmed, within=SOON)
+
+
+async def test_a_move_of_the_clock_is_applied_in_every_process_by_the_time_it_is_answered(parts: Parts) -> None:
+    before = datetime.fromisoformat((await parts.site.get("/time"))["now"])
+    await parts.site.move_clock("2023-05-30T08:00:00+02:00")
+    refusals = await asyncio.gather(*(parts.site.sign_up(f"late{number}", "in_person") for number in range(20)))
+    after = datetime.fromisoformat((await parts.site.get("/time"))["now"])
+
+    assert before < after
+    assert {(status, answer["type"]) for status, answer in refusals} == {(409, "/problems/deadline-passed")}
+
+
+async def test_reminders_leave_when_the_clock_gets_there(parts: Parts) -> None:
+    await parts.site.sign_up("reminded")
+    await parts.site.move_clock("2023-05-31T10:00:00+02:00")
+
+    messages = (await parts.site.mail(reminded=2))["reminded"]
+
+    assert messages[1]["subject"].startswith("Påminnelse: ")
