@@ -40,8 +40,7 @@ CADDYFILE = """\
 		transport http {
 			dial_timeout 1s
 		}
-		fail_duration 2s
-		lb_try_duration 10s
+		lb_try_duration 5s
 		lb_try_interval 100ms
 		# Whoever ends TLS in front of it says who the client is.
 		trusted_proxies private_ranges
