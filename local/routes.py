@@ -39,6 +39,8 @@ CADDYFILE = """\
 		# One that is gone, or new and not yet listening, costs a moment and no answer: another is tried.
 		transport http {
 			dial_timeout 1s
+			# Shorter than the services wait for another request, so that none is sent to who is hanging up.
+			keepalive 30s
 		}
 		lb_try_duration 5s
 		lb_try_interval 100ms
