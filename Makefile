@@ -5,19 +5,24 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
 PORT   ?= 8000
 DATA   ?= .local
+BROKER ?= local
 JOBS   ?= 2
 VENV   := .venv
 BIN    := $(VENV)/bin
-export PORT DATA
+export PORT DATA BROKER REPLICAS
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format clean styles
+.PHONY: help run demo test check format clean styles rabbitmq
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
-run: $(VENV)/local.stamp ## start everything on this machine (PORT=8000 DATA=.local)
+run: $(VENV)/local.stamp $(filter rabbitmq,$(BROKER)) ## start everything on this machine (PORT=8000 DATA=.local BROKER=local or rabbitmq)
 	@exec $(BIN)/python -m local up
+
+# What DATA holds by then is a demo's: unless it is named, it gets a folder of its own.
+demo: $(VENV)/local.stamp $(filter rabbitmq,$(BROKER)) ## the example's ten days in a minute and a half, counted (PORT, DATA, BROKER as above)
+	@DATA=$(if $(filter file,$(origin DATA)),$(DATA)/demo,$(DATA)) exec $(BIN)/python -m local demo
 
 test: $(VENV)/dev.stamp ## run every test; needs RabbitMQ and Chromium for the tests of those
 	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
@@ -30,6 +35,10 @@ check: $(VENV)/dev.stamp ## format, lint, types, imports
 
 format: $(VENV)/dev.stamp ## put the code in the agreed form
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+rabbitmq: # as root on Debian and Ubuntu it is installed when it is missing; elsewhere the program says how
+	@if [ ! -x /usr/lib/rabbitmq/bin/rabbitmq-server ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		sh local/install-on-debian.sh rabbitmq-server; fi
 
 clean: ## remove DATA, the environment and what tools left behind
 	@if [ -x $(BIN)/python ] && [ -e $(VENV)/local.stamp ]; then $(BIN)/python -m local clean; fi

@@ -1,9 +1,11 @@
 """The command `fagseminar` (`python -m local`)."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Coroutine
 from enum import StrEnum
@@ -13,17 +15,30 @@ from typing import Annotated
 import aiohttp
 import typer
 import uvloop
+from yarl import URL
 
-from local import postgres
+from local import asyncapi, postgres
+from local.demo.show import begin_anew, demo
+from local.front import fronting
 from local.importing import ImportRefusedError, import_file
+from local.over_rabbitmq import ReplicasError, read_replicas
 from local.processes import kept_secret
-from local.up import up
-from shared import logs
+from local.services import SERVICES
+from local.supervisor import end_orphans
+from local.time_machine import KeptClock
+from local.up import BROKERS, up
+from shared import logs, process
+from shared.rabbitmq import RabbitBus
+from shared.settings import load
+from shared.web import server
 
 app = typer.Typer(help="Fagseminar on one machine.", no_args_is_help=True, pretty_exceptions_enable=False)
 
 Data = Annotated[Path, typer.Option(envvar="DATA", help="the folder that all state lies under")]
-Broker = Annotated[str, typer.Option(envvar="BROKER", help="local: messages stay in this process")]
+Broker = Annotated[str, typer.Option(envvar="BROKER", help="local: all in this process; rabbitmq: processes over it")]
+Replicas = Annotated[
+    str, typer.Option(envvar="REPLICAS", help="over RabbitMQ: how many processes, as notification=3,registration=2")
+]
 Port = Annotated[int, typer.Option(envvar="PORT", min=0, max=65535)]
 
 
@@ -36,15 +51,50 @@ class Service(StrEnum):
 
 
 @app.command("up")
-def start(data: Data = Path(".local"), port: Port = 8000, broker: Broker = "local") -> None:
+def start(
+    data: Data = Path(".local"),
+    port: Port = 8000,
+    broker: Broker = "local",
+    replicas: Replicas = "",
+) -> None:
     """Start everything: PostgreSQL, the three services behind one port, mailbox and time machine."""
-    if broker != "local":
-        sys.exit(f"fagseminar: BROKER={broker}: only the local bus so far; for RabbitMQ see README, Settings")
+    _check(broker)
+    try:
+        wanted = read_replicas(replicas)
+    except ReplicasError as error:
+        sys.exit(f"fagseminar: REPLICAS: {error}")
     data.mkdir(parents=True, exist_ok=True)
+    _run(up(data.resolve(), port, broker, wanted), data, port)
+
+
+@app.command("demo")
+def show(data: Data = Path(".local/demo"), port: Port = 8000, broker: Broker = "local") -> None:
+    """Play the example's ten days, and count what came of it; status 1 if anything was lost or doubled."""
+    _check(broker)
+    outcome = []
+    try:
+        begin_anew(data)
+    except RuntimeError as error:
+        sys.exit(f"fagseminar: {error}")
+
+    async def play() -> None:
+        outcome.append(await demo(data.resolve(), port, broker))
+
+    _run(play(), data, port)
+    sys.exit(0 if outcome == [True] else 1)
+
+
+def _check(broker: str) -> None:
+    if broker not in BROKERS:
+        sys.exit(f"fagseminar: BROKER: {broker!r} is none of {', '.join(BROKERS)}")
+
+
+def _run(work: Coroutine[None, None, None], data: Path, port: int) -> None:
+    """Run everything in this process, its log under `data`; what it could not start is one line."""
     with (data / "fagseminar.log").open("a") as log:
         logs.configure("local", stream=log)
         try:
-            run(up(data, port))
+            run(work)
         except (OSError, RuntimeError) as error:
             sys.exit(f"fagseminar: {error_line(error, port)}")
 
@@ -103,9 +153,37 @@ def import_seminar(
 
 
 @app.command()
-def serve(service: Service) -> None:
+def serve(
+    service: Service,
+    clock: Annotated[Path | None, typer.Option(help="the file of a time machine's clock, to live by that")] = None,
+    listener: Annotated[int | None, typer.Option("--socket", help="a listening socket that is open already")] = None,
+) -> None:
     """Run one service by itself, as in production; its settings come from the environment."""
-    os.execv(sys.executable, [sys.executable, "-m", f"services.{service}"])  # noqa: S606 - a fixed choice of modules
+    if clock is None or listener is None:
+        os.execv(sys.executable, [sys.executable, "-m", f"services.{service}"])  # noqa: S606 - a fixed choice of modules
+    process.run(_serve(service, KeptClock(clock), socket.socket(fileno=listener)))
+
+
+async def _serve(name: str, clock: KeptClock, listener: socket.socket) -> None:
+    service = SERVICES[name]
+    settings = load(service.settings)
+    logs.configure(name, settings.log_level, settings.log_format)
+    app = service.build(settings, clock=clock, open_bus=lambda _: RabbitBus(settings.bus_url))
+    await server.run(app, listener)
+
+
+@app.command(hidden=True)
+def front(upstreams: str, listener: int, smtp: int, data: Data) -> None:
+    """Run what stands before the services: proxy, mailbox and time machine, on sockets that are open already."""
+    addresses = {name: URL(address) for name, address in json.loads(upstreams).items()}
+    logs.configure("front")
+
+    async def serve() -> None:
+        stop, clock = server.stop_signal(), KeptClock(data / "clock.json")
+        async with fronting(data, clock, addresses, socket.socket(fileno=listener), socket.socket(fileno=smtp)):
+            await stop.wait()
+
+    process.run(serve())
 
 
 @app.command()
@@ -114,9 +192,16 @@ def migrate(service: Service) -> None:
     os.execv(sys.executable, [sys.executable, "-m", f"services.{service}", "migrate"])  # noqa: S606 - as above
 
 
+@app.command("asyncapi")
+def print_asyncapi() -> None:
+    """Print the description of every message: what docs/asyncapi.yaml has to say."""
+    typer.echo(asyncapi.as_yaml(), nl=False)
+
+
 @app.command()
 def clean(data: Data = Path(".local")) -> None:
     """Remove DATA and what lies elsewhere for it."""
+    end_orphans(data)
     postgres.remove(data)
     shutil.rmtree(data, ignore_errors=True)
 

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from socket import socket
 from typing import Any, NamedTuple
 
 from aiohttp import web
@@ -72,9 +73,9 @@ class Mailbox:
         return f"250 2.0.0 kept as {self.deliver(content)}"
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[int]:
-        """Serve SMTP on a free port of loopback, which is returned."""
-        listener = listen("127.0.0.1", 0)
+    async def serving(self, listener: socket | None = None) -> AsyncIterator[int]:
+        """Serve SMTP on `listener`, else on a free port of loopback, and give the port."""
+        listener = listener or listen("127.0.0.1", 0)
         port: int = listener.getsockname()[1]
         server = await asyncio.get_running_loop().create_server(
             lambda: SMTP(self, data_size_limit=LARGEST, hostname="localhost", ident="Fagseminar mailbox"), sock=listener

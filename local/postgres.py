@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -62,13 +62,16 @@ class _PassingError(PostgresError):
     """A failed start that is worth another try."""
 
 
-@dataclass(frozen=True)
 class Postgres:
     """A private PostgreSQL server whose data lie under one folder."""
 
-    port: int
-    pid: int
-    _secret: bytes = field(repr=False)
+    name = "postgres"
+
+    def __init__(self, cluster: "_Cluster", settings: Sequence[str]) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = 0
 
     @classmethod
     @asynccontextmanager
@@ -92,15 +95,31 @@ class Postgres:
             secret = kept_secret(home / "secret")
             cluster = _Cluster(installation, home, secret)
             await to_the_end(asyncio.to_thread(cluster.initialise, durable=durable, report=report))
-            process, port = await cluster.start(_SETTINGS if durable else _SETTINGS + _NOT_DURABLE)
+            server = cls(cluster, _SETTINGS if durable else _SETTINGS + _NOT_DURABLE)
             try:
-                yield cls(port, process.pid, secret)
+                await server.start()
+                yield server
             finally:
-                await to_the_end(end(process, _FAST_THEN_HARD))
+                await to_the_end(server.stop())
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the server while it runs."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    async def start(self) -> None:
+        """Start the server, again on the port it had, unless it runs. Raises PostgresError."""
+        if not self.pid:
+            self._process, self.port = await self._cluster.start(self._settings, self.port)
+
+    async def stop(self) -> None:
+        """Stop the server; its clients lose their connections."""
+        if self._process:
+            await end(self._process, _FAST_THEN_HARD)
 
     def dsn(self, role: str, database: str) -> str:
         """Give the URL, password included, with which a role reaches a database."""
-        return _dsn(self._secret, role, self.port, database)
+        return _dsn(self._cluster.secret, role, self.port, database)
 
     def admin_dsn(self, database: str = "postgres") -> str:
         """Give the URL of the superuser."""
@@ -117,7 +136,7 @@ class Postgres:
             await connection.execute("SELECT pg_advisory_lock(hashtext($1))", name)
             with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
                 await connection.execute(
-                    f"CREATE ROLE {_quoted(role)} LOGIN PASSWORD '{_password(self._secret, role)}'"
+                    f"CREATE ROLE {_quoted(role)} LOGIN PASSWORD '{_password(self._cluster.secret, role)}'"
                 )
             source = f" TEMPLATE {_quoted(template)}" if template else ""
             with suppress(asyncpg.DuplicateDatabaseError):
@@ -246,11 +265,12 @@ class _Cluster:
         if process.wait() != 0:
             raise PostgresError(f"initdb failed; the end of {log}:\n{tail(log)}")
 
-    async def start(self, settings: Sequence[str]) -> tuple["subprocess.Popen[bytes]", int]:
+    async def start(self, settings: Sequence[str], port: int) -> tuple["subprocess.Popen[bytes]", int]:
+        """Start the server on `port`, or where that is 0 on one that is free; return its process and the port."""
         for attempt in range(_ATTEMPTS):
             await asyncio.to_thread(_end_orphan, self.folder)
             try:
-                return await self._start_once(free_port(), settings)
+                return await self._start_once(port or free_port(), settings)
             except _PassingError:
                 if attempt == _ATTEMPTS - 1:
                     raise

@@ -59,8 +59,10 @@ def add_proxy(app: web.Application, upstreams: dict[str, URL]) -> None:
 
 
 async def _client(app: web.Application) -> AsyncIterator[None]:
+    # No connection is used twice: one that its service dropped, by ending, would cost the next request.
+    connector = aiohttp.TCPConnector(force_close=True, limit=0)
     async with aiohttp.ClientSession(
-        auto_decompress=False, timeout=PATIENCE, cookie_jar=aiohttp.DummyCookieJar()
+        auto_decompress=False, timeout=PATIENCE, cookie_jar=aiohttp.DummyCookieJar(), connector=connector
     ) as session:
         app[CLIENT] = session
         yield

@@ -64,12 +64,15 @@ class _Ports:
 class RabbitMQ:
     """A private RabbitMQ node whose data lie under one folder."""
 
+    name = "rabbitmq"
+
     def __init__(self, server: Path, home: Path, definitions: Mapping[str, object]) -> None:
         self._server = server
         self._home = home
         self._definitions = definitions
         self._secret = kept_secret(home / "secret")
         self._ports = _Ports.free()
+        self._answered = False  # since it was last started
         self._node: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
 
@@ -111,12 +114,20 @@ class RabbitMQ:
         """The process id of the node while it runs."""
         return self._node.pid if self._node and self._node.poll() is None else None
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the node runs and has begun to accept connections."""
+        return self.pid is not None and self._answered
+
+    @property
+    def address(self) -> str:
+        """Where the node listens."""
+        return f"127.0.0.1:{self._ports.amqp}"
+
     def url(self, vhost: str = "/", user: str | None = None) -> str:
         """Give the URL, password included, with which a user (the administrator unless given) reaches a vhost."""
         name = user or ADMIN
-        return (
-            f"amqp://{quote(name, safe='')}:{self._password(name)}@127.0.0.1:{self._ports.amqp}/{quote(vhost, safe='')}"
-        )
+        return f"amqp://{quote(name, safe='')}:{self._password(name)}@{self.address}/{quote(vhost, safe='')}"
 
     async def add_vhost(self, name: str) -> None:
         """Add a vhost in which every user of the definitions may do everything. One that exists is no error."""
@@ -131,12 +142,14 @@ class RabbitMQ:
         """Start the node again, on the same data and ports, unless it runs. Raises RabbitMQError."""
         if self.pid:
             return
+        self._answered = False
         self._prepare()
         self._epmd = await self._start_epmd()
         arguments = [str(self._server), "-noinput"]
         process = self._node = self._spawn(arguments, executable=self._server, record="node.pid")
         if not await _listening(process, self._ports.amqp):
             await self._give_up()
+        self._answered = True
 
     async def stop(self) -> None:
         """Stop the node in an orderly way; its clients lose their connections."""

@@ -46,6 +46,11 @@ class MovableClock:
         self.offset = offset
         self._moved = asyncio.Event()
 
+    @property
+    def longest_nap(self) -> float:
+        """Seconds after which a sleeper looks at the clock again, whether it was told of a jump or not."""
+        return LONGEST_NAP
+
     def now(self) -> datetime:
         """Return the instant it is for this clock, in UTC."""
         return datetime.now(UTC) + self.offset
@@ -63,7 +68,7 @@ class MovableClock:
         while (left := (moment - self.now()).total_seconds()) > 0:
             moved = self._moved
             try:
-                async with asyncio.timeout(min(left, LONGEST_NAP)):
+                async with asyncio.timeout(min(left, self.longest_nap)):
                     await moved.wait()
             except TimeoutError:
                 continue

@@ -6,7 +6,7 @@ Each message carries the whole of its subject with a revision or version, so con
 
 from datetime import time
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 from pydantic import (
@@ -17,18 +17,21 @@ from pydantic import (
     SerializeAsAny,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 
 Language = Literal["nb", "nn", "en"]
 LANGUAGES: tuple[Language, ...] = ("nb", "nn", "en")
-Text = str | dict[Language, str]  # one text for all, or one a language
+Text = Annotated[str | dict[Language, str], Field(description="One text for all, or one a language.")]
+# JSON Schema's own format "time" demands an offset from UTC.
+LocalTime = Annotated[time, WithJsonSchema({"type": "string", "pattern": r"^\d\d:\d\d:\d\d(\.\d+)?$"})]
 
 
 class Frozen(BaseModel):
     """A value; what a newer sender has added is passed over."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 class Attendance(StrEnum):
@@ -47,6 +50,7 @@ class Venue(Frozen):
     name: Text
     address: str
     directions: Text | None = None
+    """How to find in, once there."""
 
 
 class Speaker(Frozen):
@@ -58,11 +62,11 @@ class Speaker(Frozen):
 
 
 class Talk(Frozen):
-    """One talk; its time is known or not."""
+    """One talk; its time, local to the seminar's zone, is known or not."""
 
     title: Text
-    start: time | None = None
-    end: time | None = None
+    start: LocalTime | None = None
+    end: LocalTime | None = None
     speakers: tuple[Speaker, ...] = ()
 
 
@@ -71,23 +75,27 @@ class Block(Frozen):
 
     title: Text | None = None
     pause: bool = False
-    start: time
-    end: time
+    start: LocalTime
+    end: LocalTime
     talks: tuple[Talk, ...] = ()
 
 
 class AttendanceMode(Frozen):
-    """The room for one way to attend: seats (None: unlimited) and the last instant to sign up (None: until the end)."""
+    """The room for one way to attend."""
 
     capacity: int | None = None
+    """Seats; unlimited if it is left out."""
     deadline: AwareDatetime | None = None
+    """The last instant to sign up; the end of the seminar if it is left out."""
 
 
 class ReminderRule(Frozen):
-    """When a reminder is due: an ISO 8601 duration before the start or after the end, or an instant; and for whom."""
+    """When a reminder is due, by exactly one of three, and for whom."""
 
     before_start: str | None = None
+    """An ISO 8601 duration: P1D is the same wall-clock time the day before, PT24H exactly 24 hours."""
     after_end: str | None = None
+    """An ISO 8601 duration."""
     at: AwareDatetime | None = None
     attendance: tuple[Attendance, ...]
 
@@ -103,20 +111,27 @@ class SeminarSnapshot(Frozen):
     """A seminar as of one revision. The stream's own address stays in catalog: links go by its watch page."""
 
     slug: str
+    """The seminar's name in addresses, which never changes."""
     revision: int
+    """From 1, higher with every change."""
     status: Literal["published", "cancelled"]
     title: Text
     summary: Text | None = None
     start: AwareDatetime
     end: AwareDatetime
     zone: str
+    """The IANA time zone that people at the seminar live in."""
     opens: AwareDatetime | None = None
+    """The instant from which one can sign up; at once if it is left out."""
     organisers: tuple[Text, ...] = ()
     venue: Venue | None = None
     serving: Text | None = None
     attendance: dict[Attendance, AttendanceMode]
+    """The ways to attend that there are."""
     stream_access: Literal["public", "registered"] | None = None
+    """Who may watch the stream; left out while there is none."""
     recorded: bool = False
+    """Whether the watch page has a recording."""
     programme: tuple[Block, ...] = ()
     reminders: tuple[ReminderRule, ...] = ()
     contact: Contact | None = None
@@ -138,17 +153,23 @@ class RegistrationSnapshot(Frozen):
 
     id: UUID
     version: int
+    """From 1, higher with every change."""
     seminar: str
+    """Its slug."""
     status: RegistrationStatus
     attendance: Attendance
     name: str
     email: str
     language: Language
     registered_at: AwareDatetime
-    confirmed_at: AwareDatetime | None = None  # the instant of becoming confirmed for this attendance
-    place: int | None = None  # in the waiting list, from 1, as of this version
+    confirmed_at: AwareDatetime | None = None
+    """The instant of becoming confirmed for this attendance."""
+    place: int | None = None
+    """In the waiting list, from 1, as of this version."""
     link_version: int = 1
-    link_request: int | None = None  # in registration.link_requested: which one since sign-up
+    """Which of the links that were mailed are valid: those of this version."""
+    link_request: int | None = None
+    """In registration.link_requested: which one since sign-up."""
 
 
 # --- email.*, from notification ---
@@ -159,12 +180,20 @@ class EmailSnapshot(Frozen):
 
     id: UUID
     registration: UUID
+    """The id of the registration that it concerns."""
     seminar: str
+    """Its slug."""
     kind: str
+    """What it says, as confirmation or reminder; kinds are added without notice."""
     generation: int
+    """The version, revision, request or rule generation that caused it."""
     message_id: str
+    """The header Message-ID (RFC 5322, section 3.6.4)."""
     smtp_reply: str | None = None
+    """What the mail server answered last."""
 
+
+# --- all of them ---
 
 DATA: dict[str, type[Frozen]] = {
     "seminar.published": SeminarSnapshot,
@@ -181,19 +210,43 @@ DATA: dict[str, type[Frozen]] = {
     "email.failed": EmailSnapshot,
 }
 
+MEANINGS: dict[str, str] = {
+    "seminar.published": "A seminar is there to be seen and attended.",
+    "seminar.changed": "Something about a published seminar is different; a moved start is too.",
+    "seminar.cancelled": "A published seminar will not take place.",
+    "seminar.recording_published": "The watch page of a seminar has its recording.",
+    "registration.confirmed": "Somebody has signed up and will attend.",
+    "registration.waitlisted": "Somebody has signed up for a full room and waits for a seat.",
+    "registration.promoted": "Somebody who waited has got a seat.",
+    "registration.changed": "Somebody attends in another way, or has corrected what they told of themselves.",
+    "registration.cancelled": "Somebody will not attend after all.",
+    "registration.link_requested": "Somebody who is registered wants their own link once more; nothing has changed.",
+    "email.sent": "A mail server has taken an e-mail over.",
+    "email.failed": "An e-mail was given up and will not be sent again by itself.",
+}
+
+FROM_THE_SENDER = frozenset({"id", "specversion"})  # required by CloudEvents; the defaults are for messages made here
+
 
 class Message(Frozen):
     """A CloudEvents 1.0 envelope; `correlationid` is an extension attribute (CloudEvents 1.0, section 3.1)."""
 
     specversion: Literal["1.0"] = "1.0"
     id: UUID = Field(default_factory=uuid4)
+    """The same however often it is delivered: each consumer lets it have one effect."""
     source: str
+    """Whose message it is: a slash and the service's name."""
     type: str
+    """What has happened; also the routing key."""
     subject: str
+    """Whom it happened to: the slug of the seminar, or the id of the registration or e-mail."""
     time: AwareDatetime
+    """When it happened, by the sender's clock."""
     datacontenttype: Literal["application/json"] = "application/json"
     correlationid: str = ""
+    """Of the request that began it all; empty if none did."""
     data: SerializeAsAny[Frozen]
+    """The whole of the subject as it was then; what it is goes by `type`."""
 
     @field_validator("data", mode="before")
     @classmethod
@@ -216,7 +269,10 @@ def encode(message: Message) -> bytes:
 def decode(body: bytes | str) -> Message:
     """Return the message in `body`; raises MalformedMessageError."""
     try:
-        return Message.model_validate_json(body)
+        message = Message.model_validate_json(body)
     except ValidationError as error:
         fields = ", ".join(sorted({".".join(map(str, e["loc"])) or "body" for e in error.errors()}))
         raise MalformedMessageError(f"malformed: {fields}") from None
+    if lacking := FROM_THE_SENDER - message.model_fields_set:
+        raise MalformedMessageError(f"malformed: {', '.join(sorted(lacking))}")
+    return message

@@ -37,15 +37,20 @@ def main(service: str, kind: type[SettingsT], build: Build[SettingsT], migration
         sys.exit(f"settings: BUS_URL: local: works only inside `fagseminar up`; {service} by itself needs amqp://…")
     logs.configure(service, settings.log_level, settings.log_format)
     if sys.argv[1:] == ["migrate"]:
-        _run(_migrate(service, settings, migrations_folder))
+        run(_migrate(service, settings, migrations_folder))
     elif sys.argv[1:]:
         sys.exit(f"usage: python -m services.{service} [migrate]")
     else:
         app = build(settings, clock=SystemClock(), open_bus=lambda _: rabbitmq.RabbitBus(settings.bus_url))
-        _run(server.run(app, settings.host, settings.port))
+        run(_serve(app, settings))
 
 
-def _run(work: Coroutine[None, None, None]) -> None:
+async def _serve(app: web.Application, settings: ServiceSettings) -> None:
+    await server.run(app, server.listen(settings.host, settings.port))
+
+
+def run(work: Coroutine[None, None, None]) -> None:
+    """Run `work` to its end; what ends it before that is one line of the log, and status 1."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(work)

@@ -6,6 +6,8 @@ whose DATA had begun is sent again with the same Message-ID, and that copy is co
 """
 
 import asyncio
+import os
+import socket
 from email.utils import parseaddr
 
 import structlog
@@ -22,6 +24,7 @@ from shared.clock import Clock
 from shared.database import Connection, Database
 from shared.messages import EmailSnapshot, Message
 
+HOLDER = f"{socket.gethostname()}:{os.getpid()}"  # who claims
 POLL = 1.0  # seconds between looks when nobody nudges: another replica may have written a row
 
 log = structlog.get_logger()
@@ -57,7 +60,7 @@ class Delivery:
     async def _send_batch(self) -> int:
         now, most = self._clock.now(), 4 * self._settings.smtp_connections
         async with self._database.connection() as connection:
-            claims = await store.claim(connection, now, self._settings.lease_seconds, most)
+            claims = await store.claim(connection, now, self._settings.lease_seconds, most, HOLDER)
         await asyncio.gather(*(self._send(claim) for claim in claims))
         return len(claims)
 

@@ -226,7 +226,7 @@ class Claim(NamedTuple):
     correlation_id: str
 
 
-async def claim(connection: Connection, now: datetime, lease: float, most: int) -> list[Claim]:
+async def claim(connection: Connection, now: datetime, lease: float, most: int, holder: str) -> list[Claim]:
     """Claim up to `most` e-mails that are due, for `lease` seconds; what expires soonest first.
 
     Rows whose lease has run out are claimed anew. If their DATA had begun, a copy may have arrived: it is counted.
@@ -242,11 +242,12 @@ async def claim(connection: Connection, now: datetime, lease: float, most: int) 
         " ORDER BY r.expires_at NULLS FIRST, e.due_at LIMIT $3 FOR UPDATE OF e SKIP LOCKED)"
         " UPDATE emails e SET fence = fence + 1, attempts = attempts + 1, state = 'sending',"
         " ambiguous = ambiguous + (data_begun_at IS NOT NULL)::integer, data_begun_at = NULL,"
-        " lease_until = clock_timestamp() + make_interval(secs => $2)"
+        " lease_until = clock_timestamp() + make_interval(secs => $2), claimed_by = $4"
         " FROM ready WHERE e.id = ready.id RETURNING e.id, e.registration, e.fence, e.correlation_id",
         now,
         lease,
         most,
+        holder,
     )
     return [Claim(**row) for row in rows]
 

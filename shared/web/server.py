@@ -80,11 +80,11 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def run(app: web.Application, host: str, port: int) -> None:
+async def run(app: web.Application, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT; raises RuntimeError when a loop of the service ends before that."""
     stop = stop_signal()
-    async with serving(app, listen(host, port)):
-        log.info("serving", host=host, port=port)
+    async with serving(app, listener):
+        log.info("serving", address=listener.getsockname()[:2])
         await until(stop, app)
 
 

@@ -111,11 +111,19 @@ async def test_a_taken_port_is_one_clear_line(data: Path) -> None:
     assert error.splitlines() == [f"fagseminar: port {port} is taken; choose another: make run PORT={port + 1}"]
 
 
-async def test_a_broker_that_is_not_offered_is_one_clear_line(data: Path) -> None:
-    _, error = await asyncio.to_thread(launch(data, free_port(), BROKER="rabbitmq").communicate, timeout=60)
+@pytest.mark.parametrize(
+    ("variable", "value", "line"),
+    [
+        ("BROKER", "kafka", "fagseminar: BROKER: 'kafka' is none of local, rabbitmq"),
+        ("REPLICAS", "mail=2", "fagseminar: REPLICAS: 'mail=2' is not one of catalog, registration, notification with"),
+        ("REPLICAS", "catalog=0", "fagseminar: REPLICAS: 'catalog=0' is not one of"),
+    ],
+)
+async def test_what_is_not_offered_is_one_clear_line(data: Path, variable: str, value: str, line: str) -> None:
+    _, error = await asyncio.to_thread(launch(data, free_port(), **{variable: value}).communicate, timeout=60)
 
     assert len(error.splitlines()) == 1
-    assert error.startswith("fagseminar: BROKER=rabbitmq: ")
+    assert error.startswith(line)
 
 
 async def test_a_second_run_on_the_same_data_is_one_clear_line(data: Path) -> None:

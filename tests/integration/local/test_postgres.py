@@ -162,6 +162,7 @@ async def test_passwords_stand_on_no_command_line_and_in_no_file_that_others_can
         password = server.admin_dsn().split(":")[2].split("@")[0]
         secret = home_of(data) / "secret"
 
+        assert server.pid
         assert password not in command_of(server.pid)
         assert stat.S_IMODE(secret.stat().st_mode) == 0o600
         assert not (home_of(data) / "superuser.password").exists()
@@ -207,6 +208,7 @@ async def test_a_stale_pid_file_is_no_obstacle_even_if_the_pid_is_now_somebody_e
     async with Postgres.running(data, durable=False) as server:
         pid_file = home_of(data) / "cluster" / "postmaster.pid"
         remains = pid_file.read_text().splitlines(keepends=True)[1:]
+        assert server.pid
         os.kill(server.pid, signal.SIGKILL)
         await until(lambda: left_in(home_of(data) / "cluster") == [])
     bystander = await asyncio.create_subprocess_exec("sleep", "60")

@@ -209,20 +209,21 @@ PASSED = "UPDATE emails SET lease_until = clock_timestamp() - interval '1 second
 async def test_a_claimed_e_mail_is_nobody_elses_until_its_lease_runs_out(
     quiet: Connection,
 ) -> None:
-    (mine,) = await store.claim(quiet, NOW, 60, 10)
+    (mine,) = await store.claim(quiet, NOW, 60, 10, "a-replica")
 
-    assert await store.claim(quiet, NOW, 60, 10) == []
+    assert await store.claim(quiet, NOW, 60, 10, "a-replica") == []
     await quiet.execute(PASSED)
-    (theirs,) = await store.claim(quiet, NOW, 60, 10)
+    (theirs,) = await store.claim(quiet, NOW, 60, 10, "another")
     assert (theirs.id, theirs.fence) == (mine.id, mine.fence + 1)
+    assert await quiet.fetchval("SELECT claimed_by FROM emails") == "another"
 
 
 async def test_whoever_lost_the_lease_can_neither_begin_nor_mark_nor_close_nor_give_back(
     quiet: Connection,
 ) -> None:
-    (late,) = await store.claim(quiet, NOW, 60, 10)
+    (late,) = await store.claim(quiet, NOW, 60, 10, "a-replica")
     await quiet.execute(PASSED)
-    (current,) = await store.claim(quiet, NOW, 60, 10)
+    (current,) = await store.claim(quiet, NOW, 60, 10, "a-replica")
 
     assert not await store.begin_data(quiet, late, 5)
     assert not await store.mark_sent(quiet, late, "250 ok", NOW)
@@ -236,7 +237,7 @@ async def test_whoever_lost_the_lease_can_neither_begin_nor_mark_nor_close_nor_g
 async def test_content_does_not_begin_to_leave_under_a_lease_that_ends_before_the_dialogue_can(
     quiet: Connection,
 ) -> None:
-    (claim,) = await store.claim(quiet, NOW, 10, 10)
+    (claim,) = await store.claim(quiet, NOW, 10, 10, "a-replica")
 
     assert not await store.begin_data(quiet, claim, 30)
 
@@ -244,14 +245,14 @@ async def test_content_does_not_begin_to_leave_under_a_lease_that_ends_before_th
 async def test_only_a_lease_lost_after_data_began_makes_a_copy_ambiguous(
     quiet: Connection,
 ) -> None:
-    await store.claim(quiet, NOW, 60, 10)
+    await store.claim(quiet, NOW, 60, 10, "a-replica")
     await quiet.execute(PASSED)
-    (again,) = await store.claim(quiet, NOW, 60, 10)
+    (again,) = await store.claim(quiet, NOW, 60, 10, "a-replica")
     counted_before = await quiet.fetchval("SELECT ambiguous FROM emails")
     await store.begin_data(quiet, again, 5)
     await quiet.execute(PASSED)
 
-    await store.claim(quiet, NOW, 60, 10)
+    await store.claim(quiet, NOW, 60, 10, "a-replica")
 
     assert (counted_before, await quiet.fetchval("SELECT ambiguous FROM emails")) == (0, 1)
 
@@ -265,7 +266,7 @@ async def test_those_who_claim_at_once_never_get_the_same_e_mail(new_database: N
         async def claim_some() -> list[store.Claim]:
             async with database.connection() as connection:
                 await together.wait()
-                return await store.claim(connection, NOW, 60, 20)
+                return await store.claim(connection, NOW, 60, 20, "a-replica")
 
         claims = [claim for found in await asyncio.gather(*(claim_some() for _ in range(6))) for claim in found]
 
