@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.routes import caddyfile
-from local.up import SERVICES
+from local.services import SERVICES
 from shared.topology import EXCHANGE, permissions
 from tests.compose import PRODUCTION, ROOT, TRY_OUT, MissingVariableError, read
 

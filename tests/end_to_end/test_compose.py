@@ -51,10 +51,10 @@ def need(*programs: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def building(tmp_path_factory: pytest.TempPathFactory) -> "asyncio.Task[Stage]":
-    """Begin with the image, which takes as long as PostgreSQL and RabbitMQ do."""
+async def building(tmp_path_factory: pytest.TempPathFactory) -> "asyncio.Task[Stage]":
+    """Begin with the image, which takes longer than PostgreSQL and RabbitMQ, and beside them."""
     need("npm")
-    return asyncio.ensure_future(asyncio.to_thread(build, tmp_path_factory.mktemp("image")))
+    return asyncio.create_task(asyncio.to_thread(build, tmp_path_factory.mktemp("image")))
 
 
 class Site(NamedTuple):
@@ -205,7 +205,7 @@ async def test_replicas_share_the_requests_and_come_and_go_unnoticed(site: Site)
     assert stays.served(route) == before + 10
     site.containers.replicas["registration"].remove(gone.address)
     new = site.containers.start("registration")
-    await eventually(lambda: answered_by(new))
+    await eventually(lambda: answered_by(new), within=30)
 
     assert set(statuses) == {200}
 
