@@ -112,6 +112,7 @@ class SeminarSnapshot(Frozen):
     zone: str
     opens: AwareDatetime | None = None
     organisers: tuple[Text, ...] = ()
+    partners: tuple[Text, ...] = ()
     venue: Venue | None = None
     serving: Text | None = None
     attendance: dict[Attendance, AttendanceMode]
