@@ -72,7 +72,8 @@ def faults_in(error: ValidationError) -> list[Fault]:
 
 def _fault(place: Place, kind: str, context: Mapping[str, Any], message: str) -> Fault:
     if kind == "fault":
-        return Fault(place, context["text"], context["values"])
+        text, values = context["text"], context["values"]
+        return Fault(place, text, values)
     if kind in PYDANTICS:
         return Fault(
             place, PYDANTICS[kind], {name: str(value).replace(" or ", ", ") for name, value in context.items()}

@@ -62,8 +62,9 @@ class DocumentRule(Strict):
         given = [field for field in ("before_start", "after_end", "at") if getattr(self, field) is not None]
         if not given:
             complain([Fault(("before_start",), "is needed, or after_end, or at")])
-        text = "must stand alone: %(other)s is given too"
-        complain(Fault((field,), text, {"other": given[0]}) for field in given[1:])
+        complain(
+            Fault((field,), "must stand alone: %(other)s is given too", {"other": given[0]}) for field in given[1:]
+        )
         return self
 
 

@@ -185,8 +185,11 @@ def clock_faults(place: Place, moment: datetime | None, zone: str | None) -> Ite
         return
     early, late = (moment.replace(tzinfo=ZoneInfo(zone), fold=fold).utcoffset() for fold in (0, 1))
     if early != late:
-        text = "is skipped or comes twice in %(zone)s that day, when the clocks change: choose another hour"
-        yield Fault(place, text, {"zone": zone})
+        yield Fault(
+            place,
+            "is skipped or comes twice in %(zone)s that day, when the clocks change: choose another hour",
+            {"zone": zone},
+        )
 
 
 Slug = Annotated[str, Field(max_length=80, json_schema_extra={"pattern": SLUG}), AfterValidator(_slug)]

@@ -106,16 +106,16 @@ def _order_faults(blocks: Sequence[DocumentBlock]) -> Iterator[Fault]:
     ended = time.min
     for number, block in enumerate(blocks):
         if block.start < ended:
-            text = "must not be before %(end)s, when the block before it ends"
-            yield Fault((number, "start"), text, {"end": f"{ended:%H:%M}"})
+            place = (number, "start")
+            yield Fault(place, "must not be before %(end)s, when the block before it ends", {"end": f"{ended:%H:%M}"})
         ended = max(ended, block.end)
 
 
 def _outside(blocks: Sequence[DocumentBlock], start: time, end: time) -> Iterator[Fault]:
     for number, block in enumerate(blocks):
         if block.start < start:
-            text = "must not be before %(start)s, when the seminar starts"
-            yield Fault((number, "start"), text, {"start": f"{start:%H:%M}"})
+            place = (number, "start")
+            yield Fault(place, "must not be before %(start)s, when the seminar starts", {"start": f"{start:%H:%M}"})
         if block.end > end:
             yield Fault((number, "end"), "must not be after %(end)s, when the seminar ends", {"end": f"{end:%H:%M}"})
 
