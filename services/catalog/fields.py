@@ -7,8 +7,16 @@ from functools import cache
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl
-from pydantic import ValidationError as InvalidError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    ValidationError,
+)
 
 from shared.faults import Fault, Place, complain, wrong
 from shared.lines import one_line
@@ -94,7 +102,7 @@ def _single(given: object) -> object:
 
 
 def _slug(text: str) -> str:
-    if not re.fullmatch(SLUG, text) or text.endswith("\n"):
+    if not re.fullmatch(SLUG, text):
         raise wrong("wants small letters from a to z, digits and single hyphens, such as planstrategi-4-0")
     return text
 
@@ -109,7 +117,7 @@ def web_address(address: str) -> str:
     """Return an http(s) URL as it was written; raises what is wrong with it."""
     try:
         fits = bool(HttpUrl(address)) and address.isprintable() and " " not in address
-    except InvalidError:
+    except ValidationError:
         fits = False
     if not fits:
         raise wrong("wants a web address (URL) that begins with https:// or http://")

@@ -14,8 +14,10 @@ from local.importing import ImportRefusedError, read_document
 from services.catalog.document import Document
 from services.catalog.model import Life, Seminar, snapshot
 from services.registration.model import refuse
-from shared.messages import Attendance, Text
+from shared.faults import faults_in
+from shared.messages import Attendance, Language, Text
 from shared.web.problems import field_errors
+from shared.web.texts import worded
 from tests.factories import (
     DEADLINE,
     END,
@@ -87,6 +89,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"zone": "../../etc/passwd"}, "zone", "Europe/Oslo"),
     ({"opens": "2023-05-22T09:00"}, "opens", "such as 2023-05-22T09:00+02:00"),
     ({"opens": "2023-06-01T13:15+02:00"}, "opens", "before the end"),
+    ({"start": "1969-12-31T10:00"}, "start", "such as 2023-06-01T10:00"),
+    ({"end": "9000-01-01T10:00"}, "end", "such as 2023-06-01T10:00"),
     ({"start": "20230601"}, "start", "such as 2023-06-01T10:00"),
     ({"start": 1685606400}, "start", "such as 2023-06-01T10:00"),
     ({"start": "2023-06-31T10:00"}, "start", "such as 2023-06-01T10:00"),
@@ -168,6 +172,11 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         ({"reminders": [{"before_start": duration}]}, "reminders.0.before_start", "such as P1D or PT15M")
         for duration in ("1 day", "", "P", "PT", "P1DT", "P1Y", "P1M", "PT30S", "-P1D", "P1.5D", "p1d", "P1D ", "P٣D")
     ),
+    (
+        {"contact": {"name": "Planavdelingen", "email": "plan\0@example.org"}},
+        "contact.email",
+        "such as post@example.org",
+    ),
     ({"contact": {"name": "Planavdelingen", "email": "plan"}}, "contact.email", "such as post@example.org"),
     ({"contact": {"email": "plan@example.org"}}, "contact.name", "is needed"),
     ({"questions": ["Vegetarian?"]}, "questions", "at most 0"),
@@ -232,6 +241,41 @@ def test_a_field_that_is_wrong_hides_no_fault_that_has_nothing_to_do_with_it(fie
     assert {name.partition(".")[0] for name in said} == {field, "programme", "questions"}
 
 
+def test_a_block_that_ends_before_it_starts_is_the_only_thing_wrong_with_its_talks() -> None:
+    said = complaints(programme=[make_block(end="09:00", talks=[make_talk(start="10:30", end="11:00")])])
+
+    assert list(said) == ["programme.0.end"]
+
+
+def test_a_block_may_overlap_none_of_those_before_it() -> None:
+    long, short, late = (
+        {"start": a, "end": b} for a, b in (("10:00", "12:00"), ("10:30", "10:45"), ("11:00", "13:00"))
+    )
+
+    said = complaints(programme=[make_block(**times) for times in (long, short, late)])
+
+    assert list(said) == ["programme.1.start", "programme.2.start"]
+
+
+@pytest.mark.parametrize(
+    ("language", "detail"),
+    [
+        ("nb", "kan ikke være før 10:30, når foredraget foran slutter"),
+        ("nn", "kan ikkje vere før 10:30, når foredraget framfor sluttar"),
+        ("en", "must not be before 10:30, when the talk before it ends"),
+    ],
+)
+def test_what_is_wrong_can_be_said_in_the_organisers_language(language: Language, detail: str) -> None:
+    talks = [make_talk(start="10:00", end="10:30"), make_talk(start="10:15")]
+    with pytest.raises(ValidationError) as refused:
+        make_document(programme=[make_block(talks=talks)])
+
+    (fault,) = faults_in(refused.value)
+
+    assert worded(fault, language) == detail
+    assert fault.field == "programme.0.talks.1.start"
+
+
 def test_what_is_wrong_is_said_without_repeating_what_was_sent() -> None:
     said = complaints(slug="4711 x", zone="4711", start="4711", livestream={"url": "4711"}, status="4711", end=4711)
 
@@ -272,6 +316,13 @@ def test_a_document_read_back_from_json_is_the_same() -> None:
     assert Document(**document.model_dump(mode="json")) == document
 
 
+def test_the_line_ends_of_a_browser_are_kept_as_those_of_a_file() -> None:
+    document = make_document(description={"nb": "To bolker:\r\n\r\n- Hva vet vi"}, summary="Én\r\nto")
+
+    assert document.description == {"nb": "To bolker:\n\n- Hva vet vi"}
+    assert document.summary == "Én\nto"
+
+
 def test_an_address_of_the_web_is_kept_as_it_was_written() -> None:
     document = make_document(recording={"url": "https://example.org/Film?a=1#t=2"})
 
@@ -298,6 +349,17 @@ def test_a_time_that_is_skipped_or_comes_twice_is_refused(field: str, start: str
 
     assert list(said) == [field]
     assert "skipped or comes twice in Europe/Oslo" in said[field]
+
+
+def test_a_programme_has_no_time_that_is_skipped_or_comes_twice() -> None:
+    block = make_block(start="01:30", end="02:30", talks=[make_talk(start="02:15"), make_talk(start="02:20")])
+
+    for day in ("2023-03-26", "2023-10-29"):
+        said = complaints(
+            start=f"{day}T01:00", end=f"{day}T04:00", programme=[block], attendance={"online": {}}, reminders=[]
+        )
+
+        assert list(said) == ["programme.0.end", "programme.0.talks.0.start", "programme.0.talks.1.start"]
 
 
 @pytest.mark.parametrize(
