@@ -29,7 +29,7 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?", re.ASCII)
 TIME = re.compile(r"\d\d:\d\d(:\d\d)?", re.ASCII)
 # ISO 8601-1, 5.5.2.2, without years, months and seconds
 DURATION = re.compile(r"P(?=.)(\d{1,3}W)?(\d{1,4}D)?(T(?=.)(\d{1,4}H)?(\d{1,5}M)?)?", re.ASCII)
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # all but tab and line feed
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")  # all but tab and line feed; and halves of characters
 YEARS = range(1970, 9000)  # further off, a change of zone can leave the calendar
 
 

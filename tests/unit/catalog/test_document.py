@@ -75,6 +75,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"title": "Plan\nstrategi"}, "title", "one line"),
     ({"title": "=?utf-8?q?x?="}, "title", "=?"),
     ({"description": {"en": "a\0b"}}, "description.en", "control characters"),
+    ({"description": "\ud800"}, "description", "control characters"),
     ({"serving": ""}, "serving", "blank"),
     ({"organisers": ["Distriktssenteret", ""]}, "organisers.1", "blank"),
     ({"partners": ["UiT", {"nb": ""}]}, "partners.1.nb", "blank"),
