@@ -124,6 +124,7 @@ class SeminarSnapshot(Frozen):
     opens: AwareDatetime | None = None
     """The instant from which one can sign up; at once if it is left out."""
     organisers: tuple[Text, ...] = ()
+    partners: tuple[Text, ...] = ()
     venue: Venue | None = None
     serving: Text | None = None
     attendance: dict[Attendance, AttendanceMode]

@@ -2,11 +2,11 @@
 
 from datetime import datetime, time, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
 from services.catalog.document import Document
+from services.catalog.fields import in_zone
 from shared.messages import Attendance, AttendanceMode, ReminderRule, SeminarSnapshot
 
 
@@ -31,7 +31,7 @@ class Seminar(BaseModel):
 
     def instant(self, local: datetime) -> datetime:
         """Return the instant of a time local to the seminar's zone."""
-        return local.replace(tzinfo=ZoneInfo(self.document.zone))
+        return in_zone(local, self.document.zone)
 
     @property
     def start(self) -> datetime:
@@ -87,6 +87,7 @@ def snapshot(seminar: Seminar) -> SeminarSnapshot:
                 "zone",
                 "opens",
                 "organisers",
+                "partners",
                 "venue",
                 "serving",
                 "programme",

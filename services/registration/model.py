@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from shared.faults import Fault, complain
 from shared.lines import one_line
 from shared.messages import (
     Attendance,
@@ -119,9 +120,9 @@ class Details(BaseModel):
     @model_validator(mode="after")
     def _fits_attendance(self) -> "Details":
         if self.attendance is Attendance.IN_PERSON and self.headcount != 1:
-            raise ValueError("headcount: everyone who comes in person signs up for themselves")
+            complain([Fault(("headcount",), "must be 1: everyone who comes in person signs up for themselves")])
         if self.attendance is Attendance.ONLINE and self.dietary_needs:
-            raise ValueError("dietary_needs: only for those who come in person")
+            complain([Fault(("dietary_needs",), "is only for those who come in person")])
         return self
 
 

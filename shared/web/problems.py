@@ -1,13 +1,13 @@
 """Problem details for HTTP APIs (RFC 9457) with types that stay the same."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
 from pydantic import ValidationError
 
-NAMED_FIELD = re.compile(r"([a-z_]+(?:\.[a-z_0-9]+)*): (.+)", re.DOTALL)
+from shared.faults import faults_in
+
 TYPES = "/problems/"  # relative to the origin, RFC 9457 section 3.1.1
 
 
@@ -63,15 +63,5 @@ def invalid(error: ValidationError) -> Problem:
 
 
 def field_errors(error: ValidationError) -> list[dict[str, str]]:
-    """Return `field` (dotted path) and `detail` for each thing that validation found.
-
-    A rule over several fields, which has no place of its own, names at the start of its text the one at fault.
-    """
-    return [_field_error(e["loc"], e["msg"].removeprefix("Value error, ")) for e in error.errors(include_url=False)]
-
-
-def _field_error(place: tuple[int | str, ...], detail: str) -> dict[str, str]:
-    named = NAMED_FIELD.fullmatch(detail)
-    if named and not place:
-        return {"field": named[1], "detail": named[2]}
-    return {"field": ".".join(map(str, place)) or "body", "detail": detail}
+    """Return `field` (dotted path) and `detail` (English) for each thing that validation found."""
+    return [{"field": fault.field, "detail": fault.detail} for fault in faults_in(error)]

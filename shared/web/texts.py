@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple, Protocol, get_args
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -56,6 +56,25 @@ def say(text: Text | None, language: Language) -> Said:
         if candidate in text:
             return Said(text[candidate], candidate)
     return Said("", language)
+
+
+class Translatable(Protocol):
+    """A fault or a warning: English words, and what fills their %(…)s."""
+
+    @property
+    def text(self) -> str:
+        """A key of the catalogues."""
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """Names, times and numbers; a name, such as a holiday's, may be a key too."""
+
+
+def worded(said: Translatable, language: Language) -> str:
+    """Return what is said in `language`."""
+    gettext = catalogue(language).gettext
+    text = gettext(said.text)
+    return text % {name: gettext(value) for name, value in said.values.items()} if said.values else text
 
 
 def date_text(moment: datetime, zone: str, language: Language) -> str:

@@ -244,7 +244,7 @@ async def test_all_that_does_not_fit_is_named_at_once_and_not_repeated(service: 
         ({"start": "2023-03-26T02:30", "programme": []}, "start"),
         ({"venue": None}, "venue"),
         ({"attendance": {"online": {"deadline": "2024-01-01T00:00"}}}, "attendance.online.deadline"),
-        ({"programme": [{"title": "x", "start": "08:00", "end": "09:00"}]}, "programme"),
+        ({"programme": [{"title": "x", "start": "08:00", "end": "09:00"}]}, "programme.0.start"),
     ],
 )
 async def test_a_rule_over_several_fields_is_reported_at_the_field_that_breaks_it(

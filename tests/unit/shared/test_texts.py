@@ -1,4 +1,4 @@
-"""Every text that a template says stands in every language, and every e-mail can be made in every language."""
+"""Every text of a template or a rule stands in every language, and every e-mail can be made in every language."""
 
 import email
 import re
@@ -14,18 +14,22 @@ from uuid import UUID
 import jinja2
 import pytest
 from babel.messages.catalog import Catalog
+from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 from icalendar import Calendar
 
+from services.catalog import holidays, warnings
 from services.notification.model import NEWS, Claimed, Kind
 from services.notification.rendering import Renderer, message_id
 from services.notification.settings import Settings
+from shared.faults import PYDANTICS
 from shared.messages import LANGUAGES, Attendance, Contact, Language, RegistrationSnapshot, RegistrationStatus, Venue
 from shared.web.texts import CATALOGUES, catalogue, date_text
 from tests.snapshots import BEGINNING, END, START, make_registration, make_seminar
 
 ROOT = Path(__file__).parents[3]
 PLACEHOLDER = re.compile(r"%\(\w+\)s|%(?!\()")
+RULES = {"wrong": None, "Fault": (2,), "Caution": (3,)}  # which argument of each is the text
 STATUS = {Kind.WAITING_LIST: RegistrationStatus.WAITLISTED, Kind.CANCELLED: RegistrationStatus.CANCELLED}
 URL = "https://fagseminar.example.org"
 IDENTIFIER = UUID(int=7)
@@ -46,6 +50,23 @@ def said_by_templates() -> dict[str, str]:
 
 
 @cache
+def said_by_rules() -> dict[str, str]:
+    """Return every text of a fault or a warning, and the file that it stands in."""
+    found = dict.fromkeys(PYDANTICS.values(), "shared/faults.py")
+    found |= dict.fromkeys([*holidays.FIXED.values(), *holidays.BY_EASTER.values()], "services/catalog/holidays.py")
+    found |= dict.fromkeys(warnings.NAMES.values(), "services/catalog/warnings.py")
+    for path in sorted(ROOT.glob("s*/**/*.py")):
+        with path.open("rb") as source:
+            for _, text, _, _ in extract("python", source, keywords=RULES):
+                found.setdefault(str(text), str(path.relative_to(ROOT)))
+    return found
+
+
+def said_by_us() -> dict[str, str]:
+    return said_by_rules() | said_by_templates()
+
+
+@cache
 def entries(language: Language) -> Catalog:
     with (CATALOGUES / f"{language}.po").open("rb") as source:
         return read_po(source, locale=language, abort_invalid=True)
@@ -61,11 +82,11 @@ def test_there_is_one_catalogue_a_language() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_catalogue_says_what_templates_ask_for_and_no_more(language: Language) -> None:
+def test_a_catalogue_says_what_templates_and_rules_ask_for_and_no_more(language: Language) -> None:
     here = texts(language).keys()
 
-    assert said_by_templates().keys() - here == set(), "missing: add them"
-    assert here - said_by_templates().keys() == set(), "obsolete: no template says them any more"
+    assert said_by_us().keys() - here == set(), "missing: add them"
+    assert here - said_by_us().keys() == set(), "obsolete: nothing says them any more"
     assert not entries(language).obsolete, "obsolete entries are only comments: remove them"
 
 
