@@ -100,7 +100,7 @@ def _run(work: Coroutine[None, None, None], data: Path, port: int) -> None:
 def error_line(error: Exception, port: int) -> str:
     """Say in one line why it could not start."""
     if isinstance(error, OSError) and "address already in use" in str(error).lower():
-        return f"port {port} is taken; choose another: make run PORT={port + 1}"
+        return f"port {port} is taken; choose another, such as PORT={port + 1}"
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
