@@ -14,13 +14,14 @@ import aiohttp
 import typer
 import uvloop
 
-from local import postgres
+from local import dead_letters, postgres
 from local.importing import ImportRefusedError, import_file
 from local.processes import kept_secret
 from local.up import up
 from shared import logs
 
 app = typer.Typer(help="Fagseminar on one machine.", no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(dead_letters.app, name="dead-letters")
 
 Data = Annotated[Path, typer.Option(envvar="DATA", help="the folder that all state lies under")]
 Broker = Annotated[str, typer.Option(envvar="BROKER", help="local: messages stay in this process")]

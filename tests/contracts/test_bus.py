@@ -1,6 +1,7 @@
 """What holds between an outbox and the effects of its messages, over either bus; then what only RabbitMQ can break."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -11,15 +12,26 @@ import aio_pika
 import pytest
 import structlog
 from aio_pika.exceptions import AMQPError
+from aio_pika.queue import Queue
 
 from shared import outbox
-from shared.bus import PublishError
+from shared.broker import (
+    DELIVERY_LIMIT,
+    RefusedError,
+    dead_queue,
+    declare,
+    delivery_exchange,
+    in_time,
+    retry_queue,
+)
+from shared.bus import ConsumerLostError, PublishError
+from shared.consumer import Look, _stop, why_lost
 from shared.messages import EmailSnapshot, Message, RegistrationSnapshot, SeminarSnapshot, decode
-from shared.rabbitmq import DELIVERY_LIMIT, RabbitBus, _stop, dead_queue, delivery_exchange, retry_queue
-from shared.topology import EXCHANGE
+from shared.rabbitmq import RabbitBus
+from shared.topology import EXCHANGE, QUEUES
 
 if TYPE_CHECKING:
-    from aio_pika.abc import AbstractChannel
+    from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
     from local.rabbitmq import RabbitMQ
     from shared.database import Database
@@ -45,6 +57,11 @@ def make_registration(**overrides: Any) -> Message:
     person = {"name": "Kari", "email": "kari@example.no", "language": "nb", "registered_at": START}
     values = {"id": uuid4(), "version": 1, "seminar": "s", "status": "confirmed", "attendance": "online", **person}
     return make_message("registration.confirmed", RegistrationSnapshot(**{**values, **overrides}))
+
+
+def make_email() -> Message:
+    email = {"seminar": "s", "kind": "reminder", "generation": 1, "message_id": "<1@example.no>"}
+    return make_message("email.sent", EmailSnapshot(id=uuid4(), registration=uuid4(), **email))
 
 
 def ids(*messages: Message) -> list[UUID]:
@@ -262,10 +279,7 @@ async def test_what_the_bus_does_not_take_stays_in_the_outbox_and_then_flows(jou
 
 
 async def test_a_type_without_consumers_is_published_all_the_same(journey: "Journey") -> None:
-    email = {"seminar": "s", "kind": "reminder", "generation": 1, "message_id": "<1@example.no>"}
-    message = make_message("email.sent", EmailSnapshot(id=uuid4(), registration=uuid4(), **email))
-
-    await journey.record(message)
+    await journey.record(make_email())
 
     await eventually(journey.owed, [])
 
@@ -323,10 +337,34 @@ async def never_gone(_channel: "AbstractChannel") -> set[asyncio.Future[object]]
     return {asyncio.get_running_loop().create_future()}
 
 
-async def publish_raw(url: str, exchange: str) -> None:
-    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
-        target = await channel.get_exchange(exchange, ensure=False)
-        await target.publish(aio_pika.Message(b"{}"), NOTIFICATION)
+async def never_acks(_delivery: "AbstractIncomingMessage") -> None:
+    """Be a consumer that keeps what it gets."""
+
+
+class Subscriptions:
+    """What the library has been asked to consume: the queue, as its owner holds it, and the consumer's tag."""
+
+    def __init__(self) -> None:
+        self.newest: dict[str, tuple[Queue, str]] = {}
+
+    async def of(self, journey: "RabbitJourney", queue: str) -> tuple[Queue, str]:
+        """Return that of the journey's consumer of `queue`, which starts anew for it."""
+        await journey.restart()
+        await eventually(lambda: journey.consumers(queue), 1)
+        return self.newest[queue]
+
+
+@pytest.fixture
+def subscriptions(monkeypatch: pytest.MonkeyPatch) -> Subscriptions:
+    seen, consume = Subscriptions(), Queue.consume
+
+    async def consume_and_tell(queue: Queue, *arguments: Any, **options: Any) -> str:
+        tag = await consume(queue, *arguments, **options)
+        seen.newest[queue.name] = (queue, tag)
+        return tag
+
+    monkeypatch.setattr(Queue, "consume", consume_and_tell)
+    return seen
 
 
 async def test_publishing_where_no_queue_listens_is_an_error(rabbit_journey: "RabbitJourney") -> None:
@@ -445,7 +483,7 @@ async def test_a_consumer_that_is_stopped_lets_its_handler_finish_and_answer(
         await _stop(*arguments)
         stopped.set()
 
-    monkeypatch.setattr("shared.rabbitmq._stop", stop)
+    monkeypatch.setattr("shared.consumer._stop", stop)
     rabbit_journey.drain = 10
     await rabbit_journey.restart()
     rabbit_journey.before_effect = waits = Waits()
@@ -479,24 +517,149 @@ async def test_messages_flow_again_after_the_broker_was_killed(
     await effects_come(rabbit_journey, NOTIFICATION, before, during, after, seconds=15)
 
 
+async def test_an_orderly_stop_of_the_broker_is_waited_out(
+    rabbit_journey: "RabbitJourney", rabbitmq: "RabbitMQ"
+) -> None:
+    message = make_seminar()
+    await eventually(lambda: rabbit_journey.consumers(REGISTRATION), 1)
+
+    await rabbitmq.stop()
+    await rabbit_journey.record(message)
+    await rabbitmq.start()
+
+    await effects_come(rabbit_journey, REGISTRATION, message)
+    await effects_come(rabbit_journey, NOTIFICATION, message)
+
+
 @pytest.mark.parametrize("told", [True, False])
-async def test_a_deleted_queue_comes_back(
+async def test_a_consumer_whose_queue_is_deleted_ends_and_its_next_start_declares_it_anew(
     rabbit_journey: "RabbitJourney", monkeypatch: pytest.MonkeyPatch, *, told: bool
 ) -> None:
     if told:  # by the broker, long before the watchdog looks
         rabbit_journey.watch = 60
     else:
-        monkeypatch.setattr("shared.rabbitmq._gone", never_gone)
+        monkeypatch.setattr("shared.consumer._gone", never_gone)
     await rabbit_journey.restart()
     before, after = make_seminar(), make_seminar()
     await rabbit_journey.record(before)
     await effects_come(rabbit_journey, REGISTRATION, before)
 
     await rabbit_journey.delete_queue(REGISTRATION)
+    with pytest.raises(ConsumerLostError, match="deleted"):
+        await asyncio.wait_for(rabbit_journey.consuming[REGISTRATION], PATIENCE)
+    rabbit_journey.start_consumer(REGISTRATION)
     await eventually(lambda: rabbit_journey.consumers(REGISTRATION), 1)
     await rabbit_journey.record(after)
 
     await effects_come(rabbit_journey, REGISTRATION, before, after)
+
+
+async def test_a_consumer_whose_channel_is_closed_ends(
+    rabbit_journey: "RabbitJourney", subscriptions: "Subscriptions"
+) -> None:
+    queue, _ = await subscriptions.of(rabbit_journey, REGISTRATION)
+
+    await queue.channel.close()
+
+    with pytest.raises(ConsumerLostError, match="channel"):
+        await asyncio.wait_for(rabbit_journey.consuming[REGISTRATION], PATIENCE)
+
+
+async def test_a_consumer_that_the_broker_does_not_count_any_more_ends(
+    rabbit_journey: "RabbitJourney", subscriptions: "Subscriptions"
+) -> None:
+    queue, tag = await subscriptions.of(rabbit_journey, REGISTRATION)
+
+    await queue.cancel(tag)
+
+    with pytest.raises(ConsumerLostError, match="counts no consumer"):
+        await asyncio.wait_for(rabbit_journey.consuming[REGISTRATION], PATIENCE)
+
+
+async def test_a_consumer_that_gets_nothing_of_what_stands_ready_ends_though_another_one_is_counted(
+    rabbit_journey: "RabbitJourney", subscriptions: "Subscriptions"
+) -> None:
+    queue, tag = await subscriptions.of(rabbit_journey, REGISTRATION)
+
+    async with rabbit_journey.channel() as channel:
+        await channel.set_qos(prefetch_count=1)
+        await (await channel.get_queue(REGISTRATION)).consume(never_acks)  # a replica that is stuck
+        await queue.cancel(tag)
+        await rabbit_journey.record(make_seminar(), make_seminar())
+
+        with pytest.raises(ConsumerLostError, match="stand ready"):
+            await asyncio.wait_for(rabbit_journey.consuming[REGISTRATION], PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "why"),
+    [
+        (None, Look(consumers=1, ready=0, taken=0, idle=True), None),
+        (None, Look(consumers=0, ready=0, taken=0, idle=True), "the broker counts no consumer"),
+        (None, Look(consumers=2, ready=9, taken=0, idle=True), None),
+        (Look(2, 9, 4, idle=True), Look(2, 9, 4, idle=True), "messages stand ready, and none comes"),
+        (Look(2, 9, 4, idle=True), Look(2, 9, 5, idle=True), None),
+        (Look(2, 9, 4, idle=False), Look(2, 9, 4, idle=True), None),
+        (Look(2, 9, 4, idle=True), Look(2, 9, 4, idle=False), None),
+        (Look(2, 0, 4, idle=True), Look(2, 9, 4, idle=True), None),
+        (Look(2, 9, 4, idle=True), Look(2, 0, 4, idle=True), None),
+    ],
+)
+def test_two_looks_tell_whether_a_consumer_is_lost(before: Look | None, now: Look, why: str | None) -> None:
+    assert why_lost(before, now) == why
+
+
+async def test_a_consumer_whose_queue_stands_with_other_arguments_says_so_and_ends(
+    rabbit_journey: "RabbitJourney",
+) -> None:
+    await rabbit_journey.close_queues()
+    async with rabbit_journey.channel() as channel:
+        await channel.declare_queue(REGISTRATION, durable=True)
+
+    with pytest.raises(ConsumerLostError, match="PRECONDITION_FAILED"):
+        await asyncio.wait_for(rabbit_journey.start_consumer(REGISTRATION), PATIENCE)
+
+
+async def test_a_consumer_stops_whatever_it_is_about(rabbit_journey: "RabbitJourney") -> None:
+    """The library swallows a cancellation that meets the end of one of its waits."""
+
+    async def handle(_: Message) -> None: ...
+
+    for milliseconds in range(0, 160, 4):  # about how long connecting, declaring and the first looks take
+        consuming = asyncio.create_task(RabbitBus(rabbit_journey.broker, watch=0).consume(REGISTRATION, handle))
+        await asyncio.sleep(milliseconds / 1000)
+        consuming.cancel()
+        await asyncio.wait({consuming}, timeout=PATIENCE)
+        assert consuming.done(), f"cancelled after {milliseconds} ms, and goes on"
+
+
+async def test_a_talk_that_does_not_end_is_left_in_time() -> None:
+    released, ended = asyncio.Event(), asyncio.Event()
+
+    async def deaf() -> None:
+        while not released.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await released.wait()
+        ended.set()
+
+    with pytest.raises(TimeoutError):
+        await in_time(deaf(), 0.01)
+    caller = asyncio.create_task(in_time(deaf(), 60))
+    await asyncio.sleep(0)
+    caller.cancel()
+    await asyncio.wait({caller}, timeout=PATIENCE)
+    released.set()
+
+    assert caller.cancelled()
+    await asyncio.wait_for(ended.wait(), PATIENCE)
+
+
+async def test_a_talk_that_the_library_gives_up_has_failed() -> None:
+    async def given_up() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(ConnectionError):
+        await in_time(given_up())
 
 
 async def test_a_malformed_body_is_a_dead_letter_at_once_and_says_why(rabbit_journey: "RabbitJourney") -> None:
@@ -531,7 +694,7 @@ async def test_a_dead_letter_says_why_without_personal_data(rabbit_journey: "Rab
 async def test_a_failed_message_that_finds_no_retry_queue_goes_back(
     rabbit_journey: "RabbitJourney", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.rabbitmq.REQUEUE_PAUSE", 0.05)
+    monkeypatch.setattr("shared.consumer.REQUEUE_PAUSE", 0.05)
     await eventually(lambda: rabbit_journey.consumers(REGISTRATION), 1)
     await rabbit_journey.delete_queue(retry_queue(REGISTRATION, 0.1))
     message = make_seminar()
@@ -555,18 +718,77 @@ async def test_a_message_that_nobody_ever_answers_for_is_given_up(rabbit_journey
     await eventually(lambda: rabbit_journey.dead(REGISTRATION), [str(message.id)])
 
 
-async def test_a_service_may_do_its_own_part_and_nothing_more(rabbit_journey: "RabbitJourney", restricted: str) -> None:
-    """Registration's broker user gets its deleted queue back, retries and buries; notification is out of its reach."""
-    message, poison = make_seminar(), make_seminar()
+async def test_each_service_may_do_its_own_part(rabbit_journey: "RabbitJourney", users: dict[str, str]) -> None:
+    """Each user gets its deleted queues back, publishes, consumes, retries and buries."""
+    seminar, poison, registration = make_seminar(), make_seminar(), make_registration()
     rabbit_journey.before_effect = Fails(REGISTRATION, poison)
     await rabbit_journey.close_queues()
-    rabbit_journey.buses["registration"] = RabbitBus(restricted, retry_delays=rabbit_journey.retry_delays)
+    await rabbit_journey.stop()
+    rabbit_journey.users = users
 
-    rabbit_journey.start_consumers()
-    await rabbit_journey.record(message, poison)
+    await rabbit_journey.start()
+    for queue in QUEUES:
+        await eventually(lambda queue=queue: rabbit_journey.consumers(queue), 1)  # type: ignore[misc]
+    await rabbit_journey.record(seminar, poison)
+    await rabbit_journey.buses["registration"].publish(registration)
+    await rabbit_journey.buses["notification"].publish(make_email())
 
-    await effects_come(rabbit_journey, REGISTRATION, message)
+    await effects_come(rabbit_journey, REGISTRATION, seminar)
+    await effects_come(rabbit_journey, NOTIFICATION, seminar, poison)
+    await effects_come(rabbit_journey, "notification.registration", registration)
     await eventually(lambda: rabbit_journey.dead(REGISTRATION), [str(poison.id)])
-    for exchange in ("", delivery_exchange(NOTIFICATION)):
+
+
+class Trespasses:
+    """What registration's broker user must not do."""
+
+    def __init__(self, channel: "AbstractChannel") -> None:
+        self.channel = channel
+
+    async def read_theirs(self) -> None:
+        await (await self._queue(NOTIFICATION)).get(fail=False)
+
+    async def purge_theirs(self) -> None:
+        await (await self._queue(NOTIFICATION)).purge()
+
+    async def delete_theirs(self) -> None:
+        await (await self._queue(NOTIFICATION)).delete(if_unused=False, if_empty=False)
+
+    async def bind_theirs(self) -> None:
+        await (await self._queue(NOTIFICATION)).bind(EXCHANGE, "registration.confirmed")
+
+    async def write_to_theirs_by_their_exchange(self) -> None:
+        await self._publish(delivery_exchange(NOTIFICATION), NOTIFICATION)
+
+    async def write_to_theirs_by_the_default_exchange(self) -> None:
+        await self._publish("", NOTIFICATION)
+
+    async def write_to_their_dead_letters(self) -> None:
+        await self._publish(delivery_exchange(NOTIFICATION), dead_queue(NOTIFICATION))
+
+    async def publish_as_catalog(self) -> None:
+        await self._publish(EXCHANGE, "seminar.published")
+
+    async def overhear_registrations(self) -> None:
+        await (await self._queue(REGISTRATION)).bind(EXCHANGE, "registration.confirmed")
+
+    async def overhear_everything(self) -> None:
+        await (await self._queue(REGISTRATION)).bind(EXCHANGE, "#")
+
+    async def _queue(self, name: str) -> "AbstractQueue":
+        return await self.channel.get_queue(name, ensure=False)
+
+    async def _publish(self, exchange: str, key: str) -> None:
+        await (await self.channel.get_exchange(exchange, ensure=False)).publish(aio_pika.Message(b"{}"), key)
+
+
+@pytest.mark.parametrize("trespass", [name for name in vars(Trespasses) if not name.startswith("_")])
+async def test_registrations_broker_user_can_not(users: dict[str, str], trespass: str) -> None:
+    async with await aio_pika.connect(users["registration"]) as connection, connection.channel() as channel:
         with pytest.raises(AMQPError, match="ACCESS_REFUSED"):
-            await publish_raw(restricted, exchange)
+            await getattr(Trespasses(channel), trespass)()
+
+
+async def test_who_may_not_declare_the_topology_is_told_who_may(users: dict[str, str]) -> None:
+    with pytest.raises(RefusedError, match=r"ACCESS_REFUSED.*BUS_URL must name a user who may configure"):
+        await declare(users["registration"])
