@@ -4,16 +4,16 @@ A retried message may reach again who has handled it already: every consumer's i
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, cast
 
 import asyncpg
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import AMQPChannelError
 
 from shared import local_bus
-from shared.broker import RefusedError, connected, dead_queue, delivery_exchange, in_time
+from shared.broker import SET_UP, RefusedError, connected, dead_queue, delivery_exchange, in_time
 from shared.database import Connection
 from shared.publisher import Publisher, attempts_of, resent
 from shared.topology import queues_of
@@ -101,20 +101,32 @@ class RabbitDeadQueue:
 
     @asynccontextmanager
     async def _held(self) -> AsyncIterator[list[AbstractIncomingMessage]]:
-        """Lend as many letters as stand there now; those that were not acked are then dead as before."""
+        """Lend as many letters as stand there now; those that are not acked by then stay dead."""
         async with connected(self._url) as connection:
             try:
                 queue = await in_time(_open(connection, dead_queue(self.name)))
             except AMQPChannelError as error:
                 raise RefusedError(f"the broker refuses {dead_queue(self.name)}: {error}") from error
             count = queue.declaration_result.message_count or 0
-            yield [letter for _ in range(count) if (letter := await in_time(queue.get(fail=False)))]
-            await in_time(queue.channel.close())  # answered after the acks, which a closing connection may cut off
+            held = [letter for _ in range(count) if (letter := await in_time(queue.get(fail=False)))]
+            try:
+                yield held
+            finally:
+                with suppress(Exception):  # a lost connection gives them back, too
+                    await in_time(_give_back(held, queue.channel), SET_UP)
 
 
 async def _open(connection: AbstractConnection, name: str) -> AbstractQueue:
     channel = await connection.channel()
     return await channel.get_queue(name)
+
+
+async def _give_back(held: list[AbstractIncomingMessage], channel: AbstractChannel) -> None:
+    """Return what was not acked, so that whoever looks next finds it: a closing channel does so at its leisure."""
+    for letter in held:
+        if not letter.processed:
+            await letter.nack()
+    await channel.close()  # answered after the acks, which a closing connection may cut off
 
 
 def _letter(queue: str, letter: AbstractIncomingMessage) -> DeadLetter:

@@ -27,6 +27,7 @@ from shared.inbox import once
 from shared.messages import Message
 from shared.rabbitmq import RabbitBus
 from shared.topology import EXCHANGE, QUEUES, permissions
+from tests.contracts.steps import nothing
 
 SERVICES = ("catalog", "registration", "notification")
 NewDatabase = Callable[[str], Awaitable[str]]
@@ -39,12 +40,8 @@ EFFECTS = (
 NEWEST = "CREATE TABLE newest (queue text, subject text, revision integer, PRIMARY KEY (queue, subject))"
 
 
-async def nothing(_queue: str, _message: Message) -> None:
-    """Be the hook of those who want none."""
-
-
 class Journey(ABC):
-    """Catalog relays its outbox; registration and notification consume. The databases stay when processes go."""
+    """Catalog publishes, registration and notification consume, all relay. The databases stay when processes go."""
 
     retry_delays = (0.1, 0.2)
 
@@ -87,8 +84,8 @@ class Journey(ABC):
         self.databases = {s: await self._stack.enter_async_context(open_database(self.urls[s])) for s in SERVICES}
         self.buses = {service: end(service, self.databases[service]) for service in SERVICES}
         self.start_consumers()
-        self._relay = outbox.Relay(self.databases["catalog"], self.buses["catalog"])
-        self._relaying = asyncio.create_task(self._relay.run())
+        self._relays = {service: outbox.Relay(self.databases[service], self.buses[service]) for service in SERVICES}
+        self._relaying = [asyncio.create_task(relay.run()) for relay in self._relays.values()]
 
     def start_consumers(self) -> None:
         for queue in QUEUES:
@@ -102,7 +99,7 @@ class Journey(ABC):
         await _cancel(*self.consuming.values())
 
     async def stop(self) -> None:
-        await _cancel(self._relaying)
+        await _cancel(*self._relaying)
         await self.stop_consumers()
         for bus in self.buses.values():
             await bus.close()
@@ -137,7 +134,7 @@ class Journey(ABC):
         async with open_database(self.urls["catalog"], connections=1) as database, database.transaction() as connection:
             for message in messages:
                 await outbox.record(connection, message)
-        self._relay.nudge()
+        self._relays["catalog"].nudge()
 
     async def publish(self, message: Message) -> None:
         await self.buses["catalog"].publish(message)
@@ -207,29 +204,11 @@ class LocalJourney(Journey):
         await self.stop_consumers()
 
 
-class RabbitJourney(Journey):
-    """Over a vhost of its own."""
+class Broker:
+    """A vhost, to look behind the bus with."""
 
-    watch = 0.5
-    drain = 0.2
-
-    def __init__(self, urls: dict[str, str], broker: str) -> None:
-        super().__init__(urls)
-        self.broker = broker
-        self.users = dict.fromkeys(SERVICES, broker)
-
-    def ends(self) -> Callable[[str, Database], Bus]:
-        return lambda service, _: RabbitBus(
-            self.users[service], retry_delays=self.retry_delays, timeout=1.0, watch=self.watch, drain=self.drain
-        )
-
-    def dead_queue(self, queue: str) -> DeadQueue:
-        return RabbitDeadQueue(self.users[queue.partition(".")[0]], queue)
-
-    async def close_queues(self) -> None:
-        await self.stop_consumers()
-        for queue in QUEUES:
-            await self.delete_queue(queue)
+    def __init__(self, url: str) -> None:
+        self.url = url
 
     async def delete_queue(self, queue: str) -> None:
         async with self.channel() as channel:
@@ -245,9 +224,34 @@ class RabbitJourney(Journey):
 
     @asynccontextmanager
     async def channel(self) -> AsyncIterator[AbstractChannel]:
-        """Lend a channel to look behind the bus with."""
-        async with await aio_pika.connect(self.broker) as connection, connection.channel() as channel:
+        """Lend a channel of a user who may do everything."""
+        async with await aio_pika.connect(self.url) as connection, connection.channel() as channel:
             yield channel
+
+
+class RabbitJourney(Broker, Journey):
+    """Over a vhost of its own."""
+
+    watch = 0.5
+    drain = 0.2
+
+    def __init__(self, urls: dict[str, str], broker: str) -> None:
+        Broker.__init__(self, broker)
+        Journey.__init__(self, urls)
+        self.users = dict.fromkeys(SERVICES, broker)
+
+    def ends(self) -> Callable[[str, Database], Bus]:
+        return lambda service, _: RabbitBus(
+            self.users[service], retry_delays=self.retry_delays, timeout=1.0, watch=self.watch, drain=self.drain
+        )
+
+    def dead_queue(self, queue: str) -> DeadQueue:
+        return RabbitDeadQueue(self.users[queue.partition(".")[0]], queue)
+
+    async def close_queues(self) -> None:
+        await self.stop_consumers()
+        for queue in QUEUES:
+            await self.delete_queue(queue)
 
 
 @pytest.fixture
@@ -300,6 +304,11 @@ async def _add_vhosts(node: RabbitMQ, names: list[str]) -> None:
     """Add them in one command, which takes as long for twenty as for one."""
     definitions = {"vhosts": [{"name": name} for name in names], "permissions": node._permissions(names)}
     await node._control("import_definitions", text=json.dumps(definitions))
+
+
+@pytest.fixture
+def broker(rabbitmq: RabbitMQ, vhost: str) -> Broker:
+    return Broker(rabbitmq.url(vhost))
 
 
 @pytest.fixture
