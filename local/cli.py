@@ -16,7 +16,7 @@ import typer
 import uvloop
 from yarl import URL
 
-from local import asyncapi
+from local import asyncapi, dead_letters
 from local.demo.show import begin_anew, demo
 from local.front import fronting
 from local.importing import ImportRefusedError, import_file
@@ -31,6 +31,7 @@ from shared.settings import load
 from shared.web import server
 
 app = typer.Typer(help="Fagseminar on one machine.", no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(dead_letters.app, name="dead-letters")
 
 Data = Annotated[Path, typer.Option(envvar="DATA", help="the folder that all state lies under")]
 Broker = Annotated[str, typer.Option(envvar="BROKER", help="local: all in this process; rabbitmq: processes over it")]

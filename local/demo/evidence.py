@@ -14,8 +14,7 @@ from local.demo.count import Email, Found, Registration, Rule
 from local.demo.visitors import SEMINAR, Visitors
 from local.services import Environment
 from services.notification.rendering import message_id
-from shared import local_bus, rabbitmq
-from shared.topology import queues_of
+from shared.dead_letters import dead_queues
 
 PATIENCE = 60.0  # seconds for all that is under way to arrive
 POLL = 0.1  # seconds between looks
@@ -27,9 +26,8 @@ class Evidence:
     """What is to be seen of the program without asking it."""
 
     def __init__(self, environments: Mapping[str, Environment]) -> None:
-        self._urls = {name: environment["DATABASE_URL"] for name, environment in environments.items()}
+        self._environments = environments
         self._public_url = environments["notification"]["PUBLIC_URL"]
-        self._bus_urls = {name: environment["BUS_URL"] for name, environment in environments.items()}
 
     async def gather(self, visitors: Visitors, now: datetime) -> Found:
         """Return all that is to be found at `now`."""
@@ -45,7 +43,7 @@ class Evidence:
                 copies=copies,
                 answered=frozenset(visitors.registered),
                 unrelayed=await _unrelayed(databases),
-                dead=await self._dead(databases),
+                dead=await self._dead(),
             )
 
     async def settle(self, now: datetime) -> None:
@@ -64,20 +62,18 @@ class Evidence:
     async def _connected(self) -> AsyncIterator[Connections]:
         databases: Connections = {}
         try:
-            for name, url in self._urls.items():
-                databases[name] = await asyncpg.connect(url)
+            for name, environment in self._environments.items():
+                databases[name] = await asyncpg.connect(environment["DATABASE_URL"])
             yield databases
         finally:
             for connection in databases.values():
                 await connection.close()
 
-    async def _dead(self, databases: Connections) -> int:
+    async def _dead(self) -> int:
         letters = [
-            await local_bus.dead_letters(databases[service], queue)
-            if url == "local:"
-            else await rabbitmq.dead_letters(url, queue)
-            for service, url in self._bus_urls.items()
-            for queue in queues_of(service)
+            await queue.letters()
+            for service, environment in self._environments.items()
+            for queue in dead_queues(service, environment["BUS_URL"], environment["DATABASE_URL"])
         ]
         return sum(map(len, letters))
 
