@@ -131,9 +131,9 @@ async def next_start_or_end(connection: Connection, now: datetime) -> datetime |
 # --- the list ---
 
 BY_LIFE = {
-    Life.PUBLISHED: "NOT cancelled AND starts_at > {}",
-    Life.LIVE: "NOT cancelled AND tstzrange(starts_at, ends_at) @> {}::timestamptz",
-    Life.COMPLETED: "NOT cancelled AND ends_at <= {}",
+    Life.PUBLISHED: "NOT cancelled AND starts_at > {0}",
+    Life.LIVE: "NOT cancelled AND tstzrange(starts_at, ends_at) @> {0}::timestamptz",
+    Life.COMPLETED: "NOT cancelled AND ends_at <= {0} AND starts_at < {0}",  # the latter for the index by start
     Life.CANCELLED: "cancelled",
 }
 
@@ -167,7 +167,7 @@ def _conditions(wanted: Wanted, now: datetime) -> _Conditions:
     if wanted.year:
         conditions.add("starts_at >= {} AND starts_at < {}", *span(wanted.year))
     if wanted.life:
-        conditions.add(BY_LIFE[wanted.life], *([now] if "{}" in BY_LIFE[wanted.life] else []))
+        conditions.add(BY_LIFE[wanted.life], *([now] if "{0}" in BY_LIFE[wanted.life] else []))
     if wanted.ahead:
         conditions.add("ends_at > {}", now)
     return conditions

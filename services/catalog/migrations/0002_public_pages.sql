@@ -23,6 +23,7 @@ DROP INDEX seminars_by_start;
 CREATE INDEX seminars_by_start ON seminars (starts_at, slug) INCLUDE (ends_at, cancelled) WHERE announced;
 CREATE INDEX seminars_by_end ON seminars (ends_at) WHERE announced;
 CREATE INDEX seminars_by_time ON seminars USING gist (tstzrange(starts_at, ends_at)) WHERE announced;
+CREATE INDEX seminars_cancelled ON seminars (starts_at, slug) INCLUDE (ends_at) WHERE announced AND cancelled;
 CREATE INDEX seminars_by_words ON seminars
     USING gin (words gin_trgm_ops, organisers gin_trgm_ops, audience gin_trgm_ops) WHERE announced;
 
