@@ -8,6 +8,15 @@ EXCHANGE = "fagseminar"  # topic; routing key = message type
 PUBLISHES: dict[str, str] = {"catalog": "seminar", "registration": "registration", "notification": "email"}
 
 QUEUES: dict[str, frozenset[str]] = {
+    "catalog.registration": frozenset(
+        {
+            "registration.confirmed",
+            "registration.waitlisted",
+            "registration.promoted",
+            "registration.changed",
+            "registration.cancelled",
+        }
+    ),
     "registration.seminar": frozenset({"seminar.published", "seminar.changed", "seminar.cancelled"}),
     "notification.seminar": frozenset(
         {"seminar.published", "seminar.changed", "seminar.cancelled", "seminar.recording_published"}

@@ -1,31 +1,30 @@
 """Catalog's JSON API."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
 from services.catalog import commands, store
 from services.catalog.document import Document, Livestream, Recording
+from services.catalog.listing import behind, cursor_of, wanted_of
 from services.catalog.model import Seminar
 from shared.web.bodies import read_json
 from shared.web.keys import CLOCK, DATABASE
 from shared.web.organiser import organiser_of
 from shared.web.preconditions import etag, if_match
 from shared.web.problems import Problem, not_found
-from shared.web.queries import after, cursor, no_cursor
 
 PAGE = 50  # seminars in one answer
 
 
 async def list_seminars(request: web.Request) -> web.Response:
-    """Answer with the seminars that are no drafts, the latest first."""
-    behind = _after(request)
+    """Answer with the seminars that are no drafts and fit the query, the latest first; those to come in their order."""
+    wanted, place = wanted_of(request), behind(request)
     async with request.app[DATABASE].connection() as connection:
-        found = await store.listing(connection, behind, PAGE + 1)
+        found = await store.search(connection, wanted, place, PAGE + 1, request.app[CLOCK].now())
     shown = found[:PAGE]
-    following = cursor(shown[-1].start.isoformat(), shown[-1].document.slug) if len(found) > PAGE else None
+    following = cursor_of(shown[-1]) if len(found) > PAGE else None
     return web.json_response({"items": [_listed(seminar) for seminar in shown], "next": following})
 
 
@@ -112,18 +111,6 @@ def _shown(seminar: Seminar) -> dict[str, Any]:
 def _listed(seminar: Seminar) -> dict[str, Any]:
     fields = {"slug", "title", "summary", "start", "end", "zone", "organisers"}
     return seminar.document.model_dump(mode="json", include=fields) | {"cancelled": seminar.cancelled}
-
-
-def _after(request: web.Request) -> tuple[datetime, str] | None:
-    try:
-        match after(request):
-            case None:
-                return None
-            case [start, slug]:
-                return datetime.fromisoformat(start).astimezone(UTC), slug
-    except (ValueError, OverflowError):
-        pass
-    raise no_cursor()
 
 
 ROUTES: Iterable[web.RouteDef] = (

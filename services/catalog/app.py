@@ -5,10 +5,12 @@ from pathlib import Path
 
 from aiohttp import web
 
-from services.catalog import api, pages
+from services.catalog import api, consumers, pages
+from services.catalog.page_cache import PAGES, PageCache
 from services.catalog.settings import Settings
 from shared.bus import OpenBus
 from shared.clock import Clock
+from shared.inbox import forget_old, once
 from shared.web.server import connected, new_application
 
 HERE = Path(__file__).parent
@@ -20,9 +22,14 @@ def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Applica
     statement = settings.accessibility_statement_url
     routes = (*api.ROUTES, *pages.ROUTES)
     app = new_application(settings, clock, HERE / "templates", routes, accessibility_statement_url=statement)
+    app[PAGES] = PageCache()
+    app[pages.PLAYERS] = settings.players
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
-        async with connected(app, open_bus):
+        async with connected(app, open_bus) as (database, bus, background):
+            learn = once(database, consumers.QUEUE, consumers.HANDLERS)
+            background.start(consumers.QUEUE, bus.consume(consumers.QUEUE, learn))
+            background.start("inbox", forget_old(database))
             yield
 
     app.cleanup_ctx.append(connect)

@@ -7,7 +7,7 @@ from services.catalog.document import Document, Livestream, Recording
 from services.catalog.model import Seminar, snapshot
 from shared import outbox
 from shared.database import Connection
-from shared.messages import Message
+from shared.messages import Message, RegistrationSnapshot
 
 
 class UnknownSeminarError(LookupError):
@@ -78,6 +78,11 @@ async def cancel(connection: Connection, slug: str, by: str, now: datetime) -> S
     await store.update(connection, cancelled, announced=announced)
     await _tell(connection, cancelled, by, now, was_announced=announced, kind="seminar.cancelled")
     return cancelled
+
+
+async def learn_of_registration(connection: Connection, registration: RegistrationSnapshot) -> None:
+    """Know whether its link lets somebody watch a stream that is for those who signed up."""
+    await store.keep_watcher(connection, registration)
 
 
 async def _standing(connection: Connection, slug: str) -> tuple[Seminar, bool]:

@@ -53,6 +53,16 @@ def next_change(seminar: Seminar, now: datetime) -> datetime | None:
     return next((moment for moment in later if shown(seminar, moment) != standing), None)
 
 
+def true_until(seminar: Seminar, now: datetime) -> datetime | None:
+    """Return the first instant after `now` at which the page says something else, its countdown in minutes included."""
+    left = countdown(seminar, now)
+    if left is None:
+        return next_change(seminar, now)
+    others = timedelta(left.days, hours=left.hours, minutes=left.minutes - 1)
+    minute = _utc(seminar.start) - others
+    return min(minute, next_change(seminar, now) or minute)
+
+
 def _moments(seminar: Seminar) -> Iterator[datetime]:
     """Yield every instant at which something may change, in UTC."""
     document = seminar.document

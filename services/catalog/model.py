@@ -57,10 +57,24 @@ class Seminar(BaseModel):
             return Life.PUBLISHED
         return Life.LIVE if now < self.end else Life.COMPLETED
 
+    @property
+    def guarded(self) -> bool:
+        """Whether the stream is only for those who signed up."""
+        return self.document.livestream is not None and self.document.livestream.access == "registered"
+
+    def film(self, now: datetime) -> str | None:
+        """Return the address of what there is to watch at `now`: the recording, or else the stream while it is on."""
+        if self.cancelled:
+            return None
+        if self.document.recording:
+            return self.document.recording.url
+        live = self.life(now) is Life.LIVE and self.document.livestream
+        return live.url if live else None
+
     def for_anyone(self) -> "Seminar":
         """Return the seminar without the address of a stream that is only for those who signed up."""
         livestream = self.document.livestream
-        if livestream is None or livestream.access == "public":
+        if livestream is None or not self.guarded:
             return self
         hidden = livestream.model_copy(update={"url": None})
         return self.model_copy(update={"document": self.document.model_copy(update={"livestream": hidden})})

@@ -1,7 +1,10 @@
 """Catalog's pages: the list, a seminar before, during and after, and the one stable address to watch it at."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from markdown_it import MarkdownIt
@@ -9,58 +12,148 @@ from markdown_it import MarkdownIt
 from services.catalog import store
 from services.catalog.api import find
 from services.catalog.calendars import published
+from services.catalog.listing import behind, context_of_list, wanted_of
+from services.catalog.lives import chapters, countdown, moved_from, shown, true_until
 from services.catalog.model import Life, Seminar
-from shared.messages import Attendance
+from services.catalog.page_cache import PAGES, Page
+from shared import tokens
+from shared.database import Connection
+from shared.messages import Language
 from shared.web.keys import CLOCK, DATABASE, SETTINGS
-from shared.web.pages import SHARED, language_of, render
+from shared.web.middleware import SECURITY_HEADERS
+from shared.web.pages import SHARED, answer, language_of, render, rendered
 from shared.web.problems import not_found
 from shared.web.texts import say
 
-MOST = 200  # seminars on the list page; beyond that it wants paging
+MOST = 200  # seminars in the calendar of all
 MARKDOWN = MarkdownIt("commonmark", {"html": False})  # an organiser's HTML is shown as text, never obeyed
+PLAYERS = web.AppKey("PLAYERS", frozenset[str])  # hosts whose players may be shown inside of our pages
 
 
 async def list_page(request: web.Request) -> web.Response:
-    """Show what is coming, what is live, and what has been."""
-    now = request.app[CLOCK].now()
+    """Show what is live, what is coming and what has been, or what of it was searched for."""
+    wanted, now, pages = wanted_of(request), request.app[CLOCK].now(), request.app[PAGES]
+    after = behind(request) if wanted.life else None
     async with request.app[DATABASE].connection() as connection:
-        seminars = await store.listing(connection, None, MOST)
-    lives: dict[Life, list[Seminar]] = {life: [] for life in Life}
-    for seminar in seminars:
-        lives[seminar.life(now)].append(seminar)
-    lives[Life.PUBLISHED].reverse()  # the next one first
-    return render(request, "seminars.html", {"lives": lives, "Life": Life})
+        key = ("list", await store.list_state(connection), wanted, after, language_of(request))
+        page = pages.get(key, now)
+        if page is None:
+            context = await context_of_list(connection, wanted, after, now)
+            until = await store.next_start_or_end(connection, now)
+            page = pages.keep(key, Page.of(rendered(request, "seminars.html", context), until))
+    return _answer(request, page, now)
 
 
 async def seminar_page(request: web.Request) -> web.Response:
     """Show the seminar as it stands in its life."""
-    return render(request, "seminar.html", await _shown(request))
+    return await _page(request, "seminar.html")
 
 
 async def watch_page(request: web.Request) -> web.Response:
     """Show the one address that is mailed: when it starts, then the stream, then the recording."""
-    return render(request, "watch.html", await _shown(request))
+    return await _page(request, "watch.html")
 
 
-async def _shown(request: web.Request) -> dict[str, Any]:
-    seminar = await _announced(request)
-    now = request.app[CLOCK].now()
-    document = seminar.document
-    text, language = say(document.description, language_of(request))
+async def personal_watch_page(request: web.Request) -> web.Response:
+    """Show the same with a stream for those who signed up; a link that lets nobody in is 404, whatever ails it."""
+    slug = request.match_info["slug"]
+    async with request.app[DATABASE].connection() as connection:
+        guarded = await store.is_guarded(connection, slug)
+        if guarded is None:
+            raise not_found("seminar")
+        admitted = not guarded or await _is_admitted(request, connection)
+    if not admitted:
+        return render(request, "dead_link.html", {"slug": slug}, status=404)
+    return await _page(request, "watch.html", admitted=True)
+
+
+async def _is_admitted(request: web.Request, connection: Connection) -> bool:
+    try:
+        link = tokens.verify(request.app[SETTINGS].keys, "watch", request.match_info["token"])
+    except tokens.InvalidTokenError:
+        return False
+    return await store.may_watch(connection, request.match_info["slug"], link)
+
+
+async def _page(request: web.Request, template: str, *, admitted: bool = False) -> web.Response:
+    """Answer with the page as it stands, rendered anew only if it says something else by now."""
+    slug, now, pages = request.match_info["slug"], request.app[CLOCK].now(), request.app[PAGES]
+    language, play = language_of(request), "play" in request.query
+    async with request.app[DATABASE].connection() as connection:
+        state = await store.state(connection, slug)
+        if state is None:
+            raise not_found("seminar")
+        key = (template, slug, state, language, admitted, play)
+        page = pages.get(key, now)
+        if page is None:
+            seminar = await store.get(connection, slug)
+            if seminar is None:
+                raise not_found("seminar")
+            starts = await store.announced_starts(connection, slug)
+            context = context_of(seminar if admitted else seminar.for_anyone(), starts, now, language)
+            context |= _film(seminar, now, request.app[PLAYERS], admitted=admitted, play=play)
+            page = pages.keep(key, Page.of(rendered(request, template, context), true_until(seminar, now)))
+    return _answer(request, page, now, _framing(request.app[PLAYERS]))
+
+
+def context_of(seminar: Seminar, starts: Iterable[datetime], now: datetime, language: Language) -> dict[str, Any]:
+    """Return what the pages of a seminar say of it at `now`; `starts` are those announced so far."""
+    document, (life, on, open_) = seminar.document, shown(seminar, now)
+    text, spoken = say(document.description, language)
+    ahead = life in (Life.PUBLISHED, Life.LIVE)
     return {
+        "path": f"/seminars/{document.slug}",
+        "query": {},
         "seminar": seminar,
         "document": document,
-        "life": seminar.life(now),
+        "life": life,
         "Life": Life,
-        "open": {attendance: seminar.is_open(attendance, now) for attendance in Attendance},
+        "on": on,
+        "open": open_,
+        "left": countdown(seminar, now),
+        "moved_from": moved_from(seminar, starts) if ahead else None,
+        "chapters": chapters(seminar) if life is Life.COMPLETED else {},
+        "stamp": lambda seconds: str(timedelta(seconds=seconds)),
         "description": MARKDOWN.render(text),
-        "description_language": language,
+        "description_language": spoken,
         "deadlines": {
             attendance: seminar.instant(mode.deadline)
             for attendance, mode in document.attendance.items()
             if mode.deadline
         },
     }
+
+
+def _film(seminar: Seminar, now: datetime, players: frozenset[str], *, admitted: bool, play: bool) -> dict[str, Any]:
+    """Return what there is to watch at `now`, for whom, and whether it is played inside of our page."""
+    url = (seminar if admitted else seminar.for_anyone()).film(now)
+    host = urlsplit(url).netloc.lower() if url else ""
+    playable = host in players
+    return {
+        "film": url,
+        "film_host": host,
+        "guarded": seminar.guarded and not admitted,
+        "playable": playable,
+        "playing": playable and play,
+        "query": {"play": "1"} if playable and play else {},
+    }
+
+
+def _framing(players: frozenset[str]) -> dict[str, str]:
+    """Return the header that lets the players' hosts, and nobody else's, be shown inside of our page (CSP 3, 6.1.6)."""
+    if not players:
+        return {}
+    policy = SECURITY_HEADERS["Content-Security-Policy"]
+    return {"Content-Security-Policy": f"{policy}; frame-src {' '.join(sorted(players))}"}
+
+
+def _answer(request: web.Request, page: Page, now: datetime, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer with the page, or with 304 to who has it; says for how many seconds it holds."""
+    said = {"ETag": f'"{page.etag}"', **(headers or {})}
+    if page.until:
+        said["Changes-In"] = str(math.ceil((page.until - now).total_seconds()))
+    has_it = any(tag.value in (page.etag, "*") for tag in request.if_none_match or ())
+    return answer(request, b"" if has_it else page.body, status=304 if has_it else 200, headers=said)
 
 
 async def seminar_calendar(request: web.Request) -> web.Response:
@@ -95,5 +188,6 @@ ROUTES: Iterable[web.AbstractRouteDef] = (
     web.get("/seminars/{slug}", seminar_page),
     web.get("/seminars/{slug}/calendar.ics", seminar_calendar),
     web.get("/seminars/{slug}/watch", watch_page),
+    web.get("/seminars/{slug}/watch/{token}", personal_watch_page),
     web.static("/static", SHARED / "static"),
 )

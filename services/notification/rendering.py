@@ -22,6 +22,7 @@ from shared.web.texts import say
 
 TEMPLATES = Path(__file__).parent / "templates"
 POLICY = SMTP.clone(cte_type="7bit", max_line_length=76)  # safe for servers without 8BITMIME
+PURPOSES: dict[str, tokens.Purpose] = {"my": "manage", "unsubscribe": "unsubscribe"}
 WITHDRAWN = frozenset({Kind.CANCELLED, Kind.SEMINAR_CANCELLED})
 
 
@@ -78,14 +79,21 @@ class Renderer:
             "registration": email.registration,
             "in_person": email.registration.attendance is Attendance.IN_PERSON,
             "page": f"{public_url}/seminars/{seminar.slug}",
-            "watch": f"{public_url}/seminars/{seminar.slug}/watch",
+            "watch": self._watch_link(email),
             "my": self._link(email, "my"),
             "unsubscribe": self._link(email, "unsubscribe") if email.kind in NEWS else None,
             "over": now >= seminar.end,
         }
 
+    def _watch_link(self, email: Claimed) -> str:
+        """Return the one address to watch at: everybody's, or one's own if the stream is for those who signed up."""
+        watch = f"seminars/{email.seminar.slug}/watch"
+        if email.seminar.stream_access == "registered":
+            return self._link(email, watch)
+        return f"{self._settings.public_url}/{watch}"
+
     def _link(self, email: Claimed, page: str) -> str:
-        purpose: tokens.Purpose = "manage" if page == "my" else "unsubscribe"
+        purpose = PURPOSES.get(page, "watch")
         link = tokens.Link(email.registration.id, email.registration.link_version)
         return f"{self._settings.public_url}/{page}/{tokens.sign(self._settings.keys, purpose, link)}"
 

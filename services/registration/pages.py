@@ -10,6 +10,7 @@ from services.registration import commands, store
 from services.registration.api import run
 from services.registration.links import DeadLinkError, follow
 from services.registration.model import Details, RefusedError, Registration, SignUp, refuse
+from shared import tokens
 from shared.database import Connection
 from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
 from shared.web.bodies import read_form
@@ -120,8 +121,18 @@ async def my_page(request: web.Request) -> web.Response:
         "other_full": full,
         "switchable": refuse(seminar, other, now) is None,
         "done": request.query.get("done", ""),
+        "watch": _watch_link(request, registration, seminar),
     }
     return render(request, "my.html", context)
+
+
+def _watch_link(request: web.Request, registration: Registration, seminar: SeminarSnapshot) -> str:
+    """Return where to watch: everybody's page, or one's own if the stream is for those who signed up."""
+    watch = f"/seminars/{seminar.slug}/watch"
+    if seminar.stream_access != "registered":
+        return watch
+    link = tokens.Link(registration.id, registration.link_version)
+    return f"{watch}/{tokens.sign(request.app[SETTINGS].keys, 'watch', link)}"
 
 
 async def cancel_mine(request: web.Request) -> web.Response:

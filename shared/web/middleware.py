@@ -26,7 +26,7 @@ SECURITY_HEADERS = {
 }
 
 # Pages whose address is a secret of one person. Not `no-referrer`: under that browsers post `Origin: null`.
-PERSONAL = ("/my/", "/unsubscribe/")
+PERSONAL = re.compile(r"/(my|unsubscribe|seminars/[^/]*/watch)/")
 PRIVATE = {"Referrer-Policy": "same-origin", "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 # The framework's own refusals, as problem types.
 KINDS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
@@ -58,7 +58,7 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
 async def security_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Add what a browser and a cache need to be told; a handler that set a header itself has the last word."""
     response = await handler(request)
-    if request.path.startswith(PERSONAL):
+    if PERSONAL.match(request.path):
         response.headers.update(PRIVATE)
     response.headers.setdefault("Cache-Control", "no-store" if "Authorization" in request.headers else "no-cache")
     for name, value in SECURITY_HEADERS.items():

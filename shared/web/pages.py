@@ -10,7 +10,7 @@ from aiohttp import web
 from babel.core import negotiate_locale
 
 from shared.messages import Language, Venue
-from shared.web.texts import DEFAULT, catalogue, date_text, say, time_text
+from shared.web.texts import DEFAULT, catalogue, date_text, day_text, say, time_text
 
 SHARED = Path(__file__).parent
 VENDOR = SHARED / "static" / "vendor"
@@ -39,6 +39,7 @@ def environment(folder: Path, language: Language) -> jinja2.Environment:
         "say": lambda text: say(text, language),
         "place_text": lambda venue: place_text(venue, language),
         "date_text": lambda moment, zone: date_text(moment, zone, language),
+        "day_text": lambda moment, zone: day_text(moment, zone, language),
         "time_text": lambda moment, zone: time_text(moment, zone, language),
     }
     return env
@@ -80,14 +81,27 @@ def language_of(request: web.Request) -> Language:
 def render(
     request: web.Request, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
 ) -> web.Response:
-    """Return the page, in the reader's language; a language chosen by `?lang=` is remembered in a cookie."""
+    """Return the page, in the reader's language."""
+    return answer(request, rendered(request, template, context or {}).encode(), status=status)
+
+
+def rendered(request: web.Request, template: str, context: Mapping[str, Any]) -> str:
+    """Return the page's text; `path` and `query`, by which it names itself, are the request's unless given."""
+    page = request.config_dict[TEMPLATES][language_of(request)].get_template(template)
+    return page.render({"path": request.path, "query": request.query} | dict(context))
+
+
+def answer(
+    request: web.Request, body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Return the page with this body; a language chosen by `?lang=` is remembered in a cookie."""
     language = language_of(request)
-    page = request.config_dict[TEMPLATES][language].get_template(template)
     response = web.Response(
-        text=page.render(path=request.path, query=request.query, **(context or {})),
+        body=body,
         status=status,
         content_type="text/html",
-        headers={"Content-Language": language, "Vary": "Accept-Language, Cookie"},
+        charset="utf-8",
+        headers={"Content-Language": language, "Vary": "Accept-Language, Cookie", **(headers or {})},
     )
     if request.query.get("lang") == language:
         response.set_cookie(LANGUAGE_COOKIE, language, max_age=A_YEAR, samesite="Lax", path="/")

@@ -83,6 +83,12 @@ def date_text(moment: datetime, zone: str, language: Language) -> str:
     return format_datetime(moment, form, tzinfo=ZoneInfo(zone), locale=LOCALES[language])
 
 
+def day_text(moment: datetime, zone: str, language: Language) -> str:
+    """Return e.g. "1. juni"."""
+    form = {"nb": "d. MMMM", "nn": "d. MMMM", "en": "d MMMM"}[language]
+    return format_datetime(moment, form, tzinfo=ZoneInfo(zone), locale=LOCALES[language])
+
+
 def time_text(moment: datetime, zone: str, language: Language) -> str:
     """Return e.g. "10.00", in English "10:00"."""
     form = {"nb": "HH.mm", "nn": "HH.mm", "en": "HH:mm"}[language]

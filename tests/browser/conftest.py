@@ -50,10 +50,13 @@ class Site(NamedTuple):
     token: str
     client: aiohttp.ClientSession
 
-    async def publish(self, slug: str, **changes: Any) -> str:
-        """Publish the example once more under another name, with some of its fields changed; return its path."""
+    async def publish(self, slug: str, read: int | None = None, **changes: Any) -> str:
+        """Publish the example once more under another name, with some of its fields changed; return its path.
+
+        `read` is the revision that this takes the place of, if it is no new seminar.
+        """
         document = copy.deepcopy(read_document(ROOT / "examples" / f"{EXAMPLE}.yaml")) | {"slug": slug} | changes
-        await self._organise("PUT", f"/api/seminars/{slug}", document)
+        await self._organise("PUT", f"/api/seminars/{slug}", document, {"If-Match": f'"{read}"'} if read else {})
 
         async def known() -> bool:  # to registration too, which learns of it by a message
             async with self.client.get(f"{self.url}/register/{slug}") as answer:
@@ -93,8 +96,10 @@ class Site(NamedTuple):
         assert found, f"no such link in {message['subject']!r}"
         return found[0]
 
-    async def _organise(self, method: str, path: str, body: object = None) -> None:
-        headers = {"Authorization": f"Bearer {self.token}"}
+    async def _organise(
+        self, method: str, path: str, body: object = None, preconditions: dict[str, str] | None = None
+    ) -> None:
+        headers = {"Authorization": f"Bearer {self.token}"} | (preconditions or {})
         async with self.client.request(method, self.url + path, json=body, headers=headers) as answer:
             assert answer.ok, await answer.text()
 

@@ -88,19 +88,37 @@ async def test_the_reminder_has_the_link_and_lets_one_stop_them(page: Page, late
     await expect(page.get_by_role("button", name="Stopp påminnelsene")).to_be_visible()
 
 
-async def test_the_watch_page_is_there_before_during_and_after(page: Page, later: Site) -> None:
+async def pass_a_minute(page: Page, later: Site, now: str) -> None:
+    """Move the program's clock, and let a minute and a bit pass for the page's timers."""
+    await later.move_clock(now)
+    await page.clock.run_for(70_000)
+
+
+async def test_who_waits_on_the_watch_page_sees_it_count_down_go_live_and_end(
+    page: Page, later: Site, axe: Check
+) -> None:
+    await page.clock.install()
     await page.goto(WATCH)
     await expect(page.get_by_text("Lenken til strømmingen kommer her når seminaret begynner.")).to_be_visible()
+    await expect(page.get_by_role("timer")).to_contain_text("minutt")
 
-    await later.move_clock("2023-06-01T10:05:00+02:00")
-    await page.reload()
+    await pass_a_minute(page, later, "2023-06-01T09:58:30+02:00")
+    await expect(page.get_by_role("timer")).to_have_text("Begynner om 2 minutter")
+    await check(page, axe)
+
+    await pass_a_minute(page, later, "2023-06-01T10:05:00+02:00")
     await expect(page.get_by_role("link", name="Se strømmingen")).to_have_attribute(
         "href", "https://stream.example.org/planstrategi-4-0"
     )
+    await expect(page.locator("[aria-current=time]")).to_contain_text("Hva vet vi Nå")
+    await check(page, axe)
 
-    await later.move_clock("2023-06-01T13:15:00+02:00")
-    await page.reload()
+    await pass_a_minute(page, later, "2023-06-01T11:50:00+02:00")
+    await expect(page.locator("[aria-current=time]")).to_contain_text("Pause Nå")
+
+    await pass_a_minute(page, later, "2023-06-01T13:15:00+02:00")
     await expect(page.get_by_text("Seminaret er over. Opptaket blir lagt ut her.")).to_be_visible()
+    await check(page, axe)
 
 
 async def test_afterwards_it_stands_among_the_completed(page: Page, axe: Check) -> None:

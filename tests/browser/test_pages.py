@@ -12,16 +12,35 @@ from tests.browser.conftest import EXAMPLE, PHONE, Check, Observed, Site, addres
 RECORDING = {"url": "https://video.example.org/planstrategi-4-0"}
 PAST = {"start": "2023-05-15T10:00", "end": "2023-05-15T13:15", "attendance": {"online": {}}, "reminders": []}
 LIVE = {"start": "2023-05-22T08:45", "end": "2023-05-22T13:15", "programme": [], "reminders": []}
+TALKS = [
+    {
+        "title": "Hva vet vi",
+        "start": "08:45",
+        "end": "10:00",
+        "talks": [{"title": "Forventningene", "start": "08:45", "end": "08:55"}, {"title": "Plan", "start": "08:55"}],
+    },
+    {"pause": True, "start": "10:00", "end": "10:15"},
+]
+CHAPTERS = [{"title": "Hva vet vi", "start": "10:00", "end": "11:00", "talks": [{"title": "Plan", "start": "10:30"}]}]
 SEMINARS: dict[str, dict[str, Any]] = {  # by slug, what differs from the example; the clock stands at 22 May 2023 09:00
     "live": {**LIVE, "attendance": {"in_person": {}, "online": {}}},
     "live-without-stream": {**LIVE, "attendance": {"in_person": {}}, "livestream": None},
+    "live-talks": {**LIVE, "programme": TALKS, "attendance": {"online": {}}},
+    "live-guarded": {
+        **LIVE,
+        "attendance": {"online": {}},
+        "livestream": {"url": RECORDING["url"], "access": "registered"},
+    },
+    "chapters": PAST | {"programme": CHAPTERS, "recording": RECORDING | {"starts": "09:58"}},
+    "moved": {"start": "2023-06-02T10:00", "end": "2023-06-02T13:15"},
+    "only-in-nynorsk": {"title": {"nn": "Berre på nynorsk"}, "audience": {"nn": "Alle saman"}},
     "completed": PAST,
     "recorded": PAST | {"recording": RECORDING},
     "cancelled": {},
     "too-late": {"attendance": {"in_person": {"deadline": "2023-05-20T23:59:59"}, "online": {}}},
     "not-yet-open": {"opens": "2023-05-25T08:00:00+02:00"},
     "no-seats": {"attendance": {"in_person": {"capacity": 0}, "online": {}}},
-    "two-days": {"end": "2023-06-02T13:15", "audience": None, "serving": None, "contact": None},
+    "two-days": {"end": "2023-06-02T13:15", "programme": [], "audience": None, "serving": None, "contact": None},
 }
 LIVES = (EXAMPLE, *SEMINARS)
 Open = Callable[[Page, Site], Awaitable[object]]
@@ -77,6 +96,9 @@ def mine(name: str, count: int = 1, done: str = "") -> Open:
 
 EVERY: dict[str, Open] = {
     "list": at("/"),
+    "list, searched": at("/?q=plan&year=2023&organiser=distrikt&life=published"),
+    "list, nothing found": at("/?q=nowhere"),
+    "watch, dead link": at("/seminars/live-guarded/watch/AAAAAAAAAAAAAAAAAAAAAAAA"),
     **{f"seminar {slug}": at(f"/seminars/{slug}") for slug in LIVES},
     **{f"watch {slug}": at(f"/seminars/{slug}/watch") for slug in LIVES},
     **{f"form {slug}": at(f"/register/{slug}") for slug in LIVES},
@@ -105,6 +127,7 @@ async def filled(site: Site, chromium: Browser) -> Site:
     """The site with a seminar in each life and a registration in each state."""
     await asyncio.gather(*(site.publish(slug, **changes) for slug, changes in SEMINARS.items()))
     await site.cancel("cancelled")
+    await site.publish("moved", read=1)
     await site.sign_up(EXAMPLE, "Confirmed", "in_person", organisation="Statsforvalteren i Møre og Romsdal")
     await site.sign_up(EXAMPLE, "Online", "online")
     await site.sign_up("no-seats", "Waiting", "in_person")

@@ -59,6 +59,7 @@ class Notification(NamedTuple):
         return [mail for mail in self.mailbox.received.values() if registration.email in mail.to]
 
 
+NEIGHBOURS = ("registration.seminar", "catalog.registration")
 StartNotification = Callable[..., Awaitable[Notification]]
 
 
@@ -99,20 +100,22 @@ async def running(
         settings = make_settings(database_url, **{"smtp_url": f"smtp://127.0.0.1:{smtp_port}"} | overrides)
         app = build(settings, clock=clock, open_bus=partial(LocalEndpoint, bus))
         listener = listen("127.0.0.1", 0)
-        neighbour = asyncio.create_task(LocalEndpoint(bus, database).consume("registration.seminar", _ignore))
+        endpoint = LocalEndpoint(bus, database)
+        neighbours = [asyncio.create_task(endpoint.consume(queue, _ignore)) for queue in NEIGHBOURS]
         async with serving(app, listener):
             await eventually(partial(_subscribed, bus))
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             yield Notification(url, settings, bus, clock, mailbox, database)
-        neighbour.cancel()
+        for neighbour in neighbours:
+            neighbour.cancel()
 
 
 async def _ignore(_: Message) -> None:
-    """Stand for registration, which learns of seminars too."""
+    """Stand for the others, who learn of the same."""
 
 
 async def _subscribed(bus: LocalBus) -> bool:
-    return {"notification.seminar", "notification.registration", "registration.seminar"} <= bus.subscribers.keys()
+    return {"notification.seminar", "notification.registration", *NEIGHBOURS} <= bus.subscribers.keys()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from services.catalog.lives import (
     next_change,
     on_now,
     shown,
+    true_until,
 )
 from services.catalog.model import Life, Seminar
 from tests.documents import seminars
@@ -246,3 +247,37 @@ def test_every_seminar_that_was_announced_comes_to_its_end(seminar: Seminar) -> 
 
     announced = seminar.document.status == "published" and not seminar.cancelled
     assert lives[-1:] == [Life.COMPLETED] * announced
+
+
+# --- how long a page is true ---
+
+
+@pytest.mark.parametrize(
+    ("moment", "until"),
+    [
+        (START - timedelta(minutes=3), START - timedelta(minutes=2)),
+        (START - timedelta(minutes=2, seconds=30), START - timedelta(minutes=2)),
+        (START - timedelta(minutes=2) - INSTANT, START - timedelta(minutes=2)),
+        (START - INSTANT, START),
+        (START, at(11, 45)),
+        (END, None),
+        (DEADLINE, DEADLINE + INSTANT),  # the deadline is no whole minute from the start
+    ],
+)
+def test_a_page_is_true_until_its_countdown_or_something_else_changes(moment: datetime, until: datetime | None) -> None:
+    seminar = make_seminar(programme=make_programme(make_talk(), make_talk()))
+
+    assert true_until(seminar, moment) == until
+
+
+@given(seminar=seminars, now=moments)
+@UNHURRIED
+def test_until_then_everything_stays_as_it_is_and_then_something_is_different(seminar: Seminar, now: datetime) -> None:
+    until = true_until(seminar, now)
+
+    if until is None:
+        assert next_change(seminar, now) is None
+        return
+    everything = [(shown(seminar, moment), countdown(seminar, moment)) for moment in (now, until - INSTANT, until)]
+    assert until > now
+    assert everything[0] == everything[1] != everything[2]

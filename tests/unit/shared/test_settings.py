@@ -41,6 +41,8 @@ MALFORMED = [
     (CatalogSettings, "LOG_FORMAT", CANARY),
     (CatalogSettings, "DATABASE_CONNECTIONS", "0"),
     (CatalogSettings, "ACCESSIBILITY_STATEMENT_URL", CANARY),
+    (CatalogSettings, "EMBED_HOSTS", f"https://{CANARY}"),
+    (CatalogSettings, "EMBED_HOSTS", f"{CANARY}; script-src *"),
     (NotificationSettings, "SMTP_URL", f"http://{CANARY}"),
     (NotificationSettings, "MAIL_FROM", CANARY),
 ]
@@ -146,6 +148,12 @@ def test_an_organiser_is_known_by_the_token_alone_and_named_in_front_of_it(
     tokens: str, presented: str, name: str | None
 ) -> None:
     assert organiser(tokens, presented) == name
+
+
+def test_the_hosts_of_players_are_as_many_as_there_are_commas_between(environment: pytest.MonkeyPatch) -> None:
+    assert load(CatalogSettings).players == frozenset()
+    environment.setenv("EMBED_HOSTS", "player.example.org, film.example.org:8443,")
+    assert load(CatalogSettings).players == {"player.example.org", "film.example.org:8443"}
 
 
 def test_a_service_by_itself_refuses_the_bus_of_the_single_process() -> None:

@@ -24,6 +24,7 @@ from services.notification.rendering import Renderer, message_id
 from services.notification.settings import Settings
 from shared.faults import PYDANTICS
 from shared.messages import LANGUAGES, Attendance, Contact, Language, RegistrationSnapshot, RegistrationStatus, Venue
+from shared.tokens import Link, verify
 from shared.web.texts import CATALOGUES, catalogue, date_text
 from tests.snapshots import BEGINNING, END, START, make_registration, make_seminar
 
@@ -246,6 +247,23 @@ def test_a_reminder_gives_the_link_once_as_a_button_and_once_as_an_address(
 
     assert part(message, "html").count(f'href="{watch}"') == 2
     assert f"\n\n{catalogue(language).gettext('WATCH HERE:')}\n{watch}\n\n" in part(message, "plain")
+
+
+@pytest.mark.parametrize("attendance", Attendance)
+def test_the_link_to_a_stream_for_those_who_signed_up_is_one_s_own_in_text_html_and_calendar(
+    renderer: Renderer, attendance: Attendance
+) -> None:
+    registration = registration_for(Kind.CONFIRMATION, "nb", attendance)
+    claimed = make_claimed(registration, Kind.CONFIRMATION)
+    claimed = claimed._replace(seminar=claimed.seminar.model_copy(update={"stream_access": "registered"}))
+    message = email.message_from_bytes(renderer.render(IDENTIFIER, claimed, BEGINNING), policy=default)
+    (token,) = set(re.findall(rf"{URL}/seminars/planstrategi-4-0/watch/([\w-]+)", part(message, "plain")))
+    (calendar,) = [p.get_content() for p in message.walk() if p.get_content_type() == "text/calendar"]
+
+    assert verify((b"a key of at least thirty-two characters",), "watch", token) == Link(registration.id, 1)
+    assert f"/watch/{token}" in part(message, "html")
+    (entry,) = Calendar.from_ical(calendar).walk("VEVENT")
+    assert (token in str(entry["url"])) == (attendance is Attendance.ONLINE)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -1,0 +1,24 @@
+"""What catalog learns from others."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from services.catalog import commands
+from shared.database import Connection
+from shared.messages import Message, RegistrationSnapshot
+
+QUEUE = "catalog.registration"
+
+
+async def registration(connection: Connection, message: Message) -> None:
+    """Learn who may watch."""
+    if isinstance(message.data, RegistrationSnapshot):
+        await commands.learn_of_registration(connection, message.data)
+
+
+HANDLERS: Mapping[str, Callable[[Connection, Message], Awaitable[None]]] = {
+    "registration.confirmed": registration,
+    "registration.waitlisted": registration,
+    "registration.promoted": registration,
+    "registration.changed": registration,
+    "registration.cancelled": registration,
+}

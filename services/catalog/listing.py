@@ -1,0 +1,119 @@
+"""The list as one asks for it: by words, year, organiser, audience and life, in pages."""
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from services.catalog import store
+from services.catalog.fields import YEARS
+from services.catalog.model import Life, Seminar
+from services.catalog.search import Wanted
+from shared.database import Connection
+from shared.web.queries import after, cursor, no_cursor, unfit
+
+Place = tuple[datetime, str]  # of a seminar in the list: its start and slug
+
+PAGE = 20  # seminars on a page of one life
+FIRST = 10  # seminars of each life on the first page
+LONGEST = 100  # characters to search for
+LIVES = (Life.LIVE, Life.PUBLISHED, Life.CANCELLED, Life.COMPLETED)  # in the order in which the page has them
+
+
+class Section(NamedTuple):
+    """The seminars of one life, as far as they are shown, how many there are, and where to go on."""
+
+    life: Life
+    seminars: list[Seminar]
+    total: int
+    more: str | None
+
+
+def wanted_of(request: web.Request) -> Wanted:
+    """Return what the query asks for; raises a 422 Problem that names the field that does not fit."""
+    words, organiser, audience = (_words(request, name) for name in ("q", "organiser", "audience"))
+    return Wanted(words, organiser, audience, _year(request), _life(request))
+
+
+def _words(request: web.Request, name: str) -> str:
+    text = " ".join(request.query.get(name, "").split())
+    if len(text) > LONGEST:
+        raise unfit(name, f"must have at most {LONGEST} characters")
+    return text
+
+
+def _year(request: web.Request) -> int | None:
+    year = request.query.get("year")
+    if not year:
+        return None
+    if not (year.isascii() and year.isdigit() and int(year[:5]) in YEARS):
+        raise unfit("year", "must be a year, such as 2023")
+    return int(year)
+
+
+def _life(request: web.Request) -> Life | None:
+    life = request.query.get("life")
+    if life and life not in LIVES:
+        raise unfit("life", f"must be one of {', '.join(LIVES)}")
+    return Life(life) if life else None
+
+
+def behind(request: web.Request) -> Place | None:
+    """Return the place from which on to list, None for the first page; raises a 422 Problem."""
+    try:
+        match after(request):
+            case None:
+                return None
+            case [start, slug]:
+                return datetime.fromisoformat(start).astimezone(UTC), slug
+    except (ValueError, OverflowError):
+        pass
+    raise no_cursor()
+
+
+def cursor_of(seminar: Seminar) -> str:
+    """Return the cursor for what comes after the seminar."""
+    return cursor(seminar.start.isoformat(), seminar.document.slug)
+
+
+async def context_of_list(connection: Connection, wanted: Wanted, place: Place | None, now: datetime) -> dict[str, Any]:
+    """Return what the page says: every life's first seminars, or a page of the one that is wanted."""
+    counts = await store.count(connection, wanted, now)
+    lives = (wanted.life,) if wanted.life else LIVES
+    return {
+        "path": "/",
+        "query": query_of(wanted),
+        "sections": [await _section(connection, wanted, life, counts[life], place, now) for life in lives],
+        "Life": Life,
+        "wanted": wanted,
+        "total": sum(counts.values()),
+        "filtered": wanted != Wanted(),
+        "years": await store.years(connection),
+    }
+
+
+async def _section(
+    connection: Connection, wanted: Wanted, life: Life, total: int, place: Place | None, now: datetime
+) -> Section:
+    """Return one life's part of the page; of the cancelled, the first one has what somebody may still wait for."""
+    limit = PAGE if wanted.life else FIRST
+    narrowed = wanted._replace(life=life, ahead=life is Life.CANCELLED and wanted == Wanted())
+    found = await store.search(connection, narrowed, place, limit + 1, now) if total else []
+    more = None
+    if len(found) > limit:
+        further = {"after": cursor_of(found[limit - 1])} if wanted.life else {}
+        more = f"/?{urlencode(query_of(narrowed) | further)}"
+    return Section(life, found[:limit], total, more)
+
+
+def query_of(wanted: Wanted) -> dict[str, str]:
+    """Return the query that asks for the same."""
+    asked = {
+        "q": wanted.words,
+        "year": str(wanted.year or ""),
+        "organiser": wanted.organiser,
+        "audience": wanted.audience,
+        "life": wanted.life or "",
+    }
+    return {name: value for name, value in asked.items() if value}
