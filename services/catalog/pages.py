@@ -1,15 +1,15 @@
 """Catalog's pages: the list, a seminar before, during and after, and the one stable address to watch it at."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
-from markdown_it import MarkdownIt
 
-from services.catalog import store
+from services.catalog import metadata, store
 from services.catalog.api import find
-from services.catalog.calendars import published
 from services.catalog.model import Life, Seminar
+from services.catalog.prose import as_html
 from shared.messages import Attendance
 from shared.web.keys import CLOCK, DATABASE, SETTINGS
 from shared.web.pages import SHARED, language_of, render
@@ -17,7 +17,6 @@ from shared.web.problems import not_found
 from shared.web.texts import say
 
 MOST = 200  # seminars on the list page; beyond that it wants paging
-MARKDOWN = MarkdownIt("commonmark", {"html": False})  # an organiser's HTML is shown as text, never obeyed
 
 
 async def list_page(request: web.Request) -> web.Response:
@@ -29,7 +28,8 @@ async def list_page(request: web.Request) -> web.Response:
     for seminar in seminars:
         lives[seminar.life(now)].append(seminar)
     lives[Life.PUBLISHED].reverse()  # the next one first
-    return render(request, "seminars.html", {"lives": lives, "Life": Life})
+    head = metadata.of_list(request.app[SETTINGS].public_url, language_of(request))
+    return render(request, "seminars.html", {"lives": lives, "Life": Life, "metadata": head})
 
 
 async def seminar_page(request: web.Request) -> web.Response:
@@ -48,12 +48,13 @@ async def _shown(request: web.Request) -> dict[str, Any]:
     document = seminar.document
     text, language = say(document.description, language_of(request))
     return {
+        "metadata": await _head(request, seminar, now),
         "seminar": seminar,
         "document": document,
         "life": seminar.life(now),
         "Life": Life,
         "open": {attendance: seminar.is_open(attendance, now) for attendance in Attendance},
-        "description": MARKDOWN.render(text),
+        "description": as_html(text),
         "description_language": language,
         "deadlines": {
             attendance: seminar.instant(mode.deadline)
@@ -63,23 +64,13 @@ async def _shown(request: web.Request) -> dict[str, Any]:
     }
 
 
-async def seminar_calendar(request: web.Request) -> web.Response:
-    """Give the seminar as a calendar file."""
-    seminar = await _announced(request)
-    return _calendar(request, [seminar], seminar.document.slug)
-
-
-async def all_calendars(request: web.Request) -> web.Response:
-    """Give every seminar as one calendar to subscribe to."""
+async def _head(request: web.Request, seminar: Seminar, now: datetime) -> metadata.Head:
+    slug = seminar.document.slug
     async with request.app[DATABASE].connection() as connection:
-        seminars = await store.listing(connection, None, MOST)
-    return _calendar(request, seminars, "seminars")
-
-
-def _calendar(request: web.Request, seminars: list[Seminar], name: str) -> web.Response:
-    body = published(seminars, request.app[SETTINGS].public_url, language_of(request), request.app[CLOCK].now())
-    disposition = {"Content-Disposition": f'inline; filename="{name}.ics"'}
-    return web.Response(body=body, content_type="text/calendar", charset="utf-8", headers=disposition)
+        starts = await store.announced_starts(connection, slug)
+        recorded = await store.recorded_since(connection, slug) if seminar.document.recording else None
+    past = metadata.Past(starts, recorded)
+    return metadata.of_seminar(seminar, past, now, request.app[SETTINGS].public_url, language_of(request))
 
 
 async def _announced(request: web.Request) -> Seminar:
@@ -91,9 +82,7 @@ async def _announced(request: web.Request) -> Seminar:
 
 ROUTES: Iterable[web.AbstractRouteDef] = (
     web.get("/", list_page),
-    web.get("/seminars.ics", all_calendars),
     web.get("/seminars/{slug}", seminar_page),
-    web.get("/seminars/{slug}/calendar.ics", seminar_calendar),
     web.get("/seminars/{slug}/watch", watch_page),
     web.static("/static", SHARED / "static"),
 )
