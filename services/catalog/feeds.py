@@ -123,7 +123,7 @@ def _answer(request: web.Request, body: bytes, content_type: str, changed: datet
     else:
         response = web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
     response.etag = tag
-    response.last_modified = changed
+    response.last_modified = changed and changed.replace(microsecond=0)
     return response
 
 

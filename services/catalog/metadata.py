@@ -115,7 +115,7 @@ def event(seminar: Seminar, past: Past, now: datetime, public_url: str, language
         audience=_thing("Audience", audienceType=say(document.audience, language).text) if document.audience else None,
         isAccessibleForFree=True,
         offers=[_offer(seminar, attendance, now, public_url, language) for attendance in document.attendance],
-        recordedIn=_recording(seminar, past, language),
+        recordedIn=_recording(seminar, past, page, language),
     )
 
 
@@ -173,14 +173,16 @@ def _offer(seminar: Seminar, attendance: Attendance, now: datetime, public_url: 
     )
 
 
-def _recording(seminar: Seminar, past: Past, language: Language) -> Thing | None:
-    recording = seminar.document.recording
+def _recording(seminar: Seminar, past: Past, page: str, language: Language) -> Thing | None:
+    """Return the recording; where the stream was for some only, it may be at the stream's own address."""
+    recording, livestream = seminar.document.recording, seminar.document.livestream
     if recording is None or seminar.cancelled:
         return None
+    is_for_all = livestream is None or livestream.access == "public"
     return _thing(
         "VideoObject",
         name=say(seminar.document.title, language).text,
         description=summary(seminar, language),
-        url=recording.url,
+        url=recording.url if is_for_all else f"{page}/watch",
         uploadDate=past.recorded.isoformat() if past.recorded else None,
     )
