@@ -143,7 +143,7 @@ async def _sitemap(database: Database, public_url: str) -> AsyncIterator[bytes]:
     left, last = URLS - 1, None
     while left:
         async with database.connection() as connection:
-            found = await store.pages(connection, last, min(PAGE, left))
+            found = await store.site_pages(connection, last, min(PAGE, left))
         if not found:
             break
         yield "".join(_url(f"{public_url}/seminars/{page.slug}", page.changed) for page in found).encode()

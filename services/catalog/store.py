@@ -148,7 +148,7 @@ async def state(connection: Connection) -> int:
     return int(await connection.fetchval("SELECT coalesce(sum(revision), 0) FROM seminars WHERE announced"))
 
 
-class Page(NamedTuple):
+class SitePage(NamedTuple):
     """Where a seminar stands in the order of pages, and when it last changed."""
 
     start: datetime
@@ -156,7 +156,7 @@ class Page(NamedTuple):
     changed: datetime
 
 
-async def pages(connection: Connection, after: Page | None, limit: int) -> list[Page]:
+async def site_pages(connection: Connection, after: SitePage | None, limit: int) -> list[SitePage]:
     """Return the pages of seminars that are no drafts, the latest start first, from behind `after` on."""
     rows = await connection.fetch(
         "SELECT starts_at, slug, made_at FROM seminars JOIN revisions USING (slug, revision) WHERE announced"
@@ -165,4 +165,4 @@ async def pages(connection: Connection, after: Page | None, limit: int) -> list[
         after.slug if after else None,
         limit,
     )
-    return [Page(*row) for row in rows]
+    return [SitePage(*row) for row in rows]

@@ -196,6 +196,7 @@ async def test_an_entry_says_when_it_was_announced_and_last_changed(service: Ser
 
     created, changed = (datetime.fromisoformat(event.line(name).value) for name in ("CREATED", "LAST-MODIFIED"))
     assert NOW + LATER <= created < NOW + LATER * 2 <= changed
+    assert event.line("DTSTAMP").value == event.line("LAST-MODIFIED").value
     assert event.line("SEQUENCE").value == "3"
 
 
