@@ -40,7 +40,7 @@ Sitemap: {}/sitemap.xml
 class Kept(NamedTuple):
     """An answer as of a state of all seminars, and when the newest of them changed."""
 
-    state: int
+    state: str | None
     body: bytes
     changed: datetime | None
 
@@ -100,7 +100,7 @@ async def _kept(request: web.Request, read: Read, most: int, make: Callable[[lis
     key = request.path, language_of(request)
     kept = request.app[KEPT].get(key)
     async with request.app[DATABASE].connection() as connection:
-        state = await store.state(connection)  # read first: what changes meanwhile is another state the next time
+        state = await store.list_state(connection)  # read first: what changes meanwhile is another state the next time
         if kept is None or kept.state != state:
             found = await read(connection, most)
             kept = Kept(state, make(found), max((one.changed for one in found), default=None))

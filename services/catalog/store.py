@@ -143,9 +143,10 @@ async def last_changed(connection: Connection, limit: int) -> list[Announced]:
     return [_announced(row) for row in rows]
 
 
-async def state(connection: Connection) -> int:
-    """Return a number that rises with every change to a seminar that is no draft."""
-    return int(await connection.fetchval("SELECT coalesce(sum(revision), 0) FROM seminars WHERE announced"))
+async def list_state(connection: Connection) -> str | None:
+    """Return a name for how all seminars stand, another after every change; None while there has been none."""
+    found: str | None = await connection.fetchval("SELECT sum(revision)::text FROM seminars WHERE announced")
+    return found
 
 
 class SitePage(NamedTuple):
