@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from icalendar import Alarm, Calendar, Event, Timezone, vCalAddress, vText
+from icalendar import Alarm, Calendar, Event, Timezone, vCalAddress, vDuration, vText, vUri
 
 from shared.messages import Frozen
 
@@ -19,6 +19,7 @@ OSLO = Timezone.from_ical(
     "TZOFFSETFROM:+0100\r\nTZOFFSETTO:+0200\r\nTZNAME:CEST\r\nEND:DAYLIGHT\r\nEND:VTIMEZONE\r\n"
 )
 ALARM = timedelta(minutes=15)  # before the start
+REFRESH = timedelta(hours=1)  # between two looks at a calendar that is subscribed to
 
 
 class Entry(Frozen):
@@ -36,6 +37,15 @@ class Entry(Frozen):
     organiser: str | None = None  # an e-mail address
     attendee: str | None = None  # an e-mail address, for REQUEST and CANCEL (RFC 5546, 3.2)
     cancelled: bool = False
+    created: datetime | None = None
+    changed: datetime | None = None
+
+
+class Subscription(Frozen):
+    """What a calendar that is subscribed to says of itself (RFC 7986, 5)."""
+
+    name: str
+    url: str
 
 
 def uid(slug: str, public_url: str) -> str:
@@ -44,16 +54,26 @@ def uid(slug: str, public_url: str) -> str:
     return f"{slug}@{host}"
 
 
-def calendar(entries: list[Entry], method: Method, stamped: datetime) -> bytes:
-    """Return the iCalendar object that carries `entries`, stamped with the instant it was made."""
+def calendar(
+    entries: list[Entry], method: Method, stamped: datetime, subscription: Subscription | None = None
+) -> bytes:
+    """Return the iCalendar object that carries `entries`, stamped with the instant it was made.
+
+    A subscription does not ring: it holds what its reader has not signed up for.
+    """
     made = Calendar()
     made.add("prodid", "-//Fagseminar//Fagseminar//NO")
     made.add("version", "2.0")
     made.add("method", method)
+    if subscription:
+        _describe(made, subscription)
     if any(entry.zone == "Europe/Oslo" for entry in entries):
         made.add_component(OSLO)
     for entry in entries:
-        made.add_component(_event(entry, method, stamped))
+        event = _event(entry, method, stamped)
+        if not (entry.cancelled or subscription):
+            event.add_component(_alarm(entry.summary))
+        made.add_component(event)
     content: bytes = made.to_ical()
     return content
 
@@ -75,9 +95,19 @@ def _event(entry: Entry, method: Method, stamped: datetime) -> Event:
         event.add("organizer", vCalAddress(f"mailto:{entry.organiser}"))
     if entry.attendee and method != "PUBLISH":
         event.add("attendee", _attendee(entry.attendee))
-    if not entry.cancelled:
-        event.add_component(_alarm(entry.summary))
+    for name, moment in (("created", entry.created), ("last-modified", entry.changed)):
+        if moment:
+            event.add(name, moment.astimezone(UTC))
     return event
+
+
+def _describe(made: Calendar, subscription: Subscription) -> None:
+    """Say it twice: as the standard has it, and as calendars did before there was one."""
+    made.add("name", vText(subscription.name))
+    made.add("x-wr-calname", vText(subscription.name))
+    made.add("source", vUri(subscription.url, params={"VALUE": "URI"}))
+    made.add("refresh-interval", vDuration(REFRESH, params={"VALUE": "DURATION"}))
+    made.add("x-published-ttl", vDuration(REFRESH))
 
 
 def _attendee(address: str) -> vCalAddress:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from services.catalog import api, consumers, pages
+from services.catalog import api, consumers, feeds, pages
 from services.catalog.page_cache import PAGES, PageCache
 from services.catalog.settings import Settings
 from shared.bus import OpenBus
@@ -20,9 +20,11 @@ MIGRATIONS = HERE / "migrations"
 def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Application:
     """Wire the service; nothing connects before the application starts."""
     statement = settings.accessibility_statement_url
-    routes = (*api.ROUTES, *pages.ROUTES)
-    app = new_application(settings, clock, HERE / "templates", routes, accessibility_statement_url=statement)
+    routes = (*api.ROUTES, *feeds.ROUTES, *pages.ROUTES)
+    site = {"accessibility_statement_url": statement, "public_url": settings.public_url}
+    app = new_application(settings, clock, HERE / "templates", routes, **site)
     app[PAGES] = PageCache()
+    app[feeds.KEPT] = {}
     app[pages.PLAYERS] = settings.players
 
     async def connect(app: web.Application) -> AsyncIterator[None]:

@@ -1,20 +1,28 @@
 """A seminar as a calendar entry that anyone may have."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from services.catalog.model import Seminar
-from shared.calendar import Entry, calendar, uid
+from services.catalog.store import Announced
+from shared.calendar import Entry, Subscription, calendar, uid
 from shared.messages import Language
 from shared.web.pages import place_text
 from shared.web.texts import say
 
-
-def published(seminars: list[Seminar], public_url: str, language: Language, now: datetime) -> bytes:
-    """Return the seminars as one iCalendar object, METHOD:PUBLISH."""
-    return calendar([_entry(seminar, public_url, language) for seminar in seminars], "PUBLISH", now)
+NOTHING = datetime(1970, 1, 1, tzinfo=UTC)  # when a calendar without entries was made
 
 
-def _entry(seminar: Seminar, public_url: str, language: Language) -> Entry:
+def published(
+    seminars: Sequence[Announced], public_url: str, language: Language, subscription: Subscription | None = None
+) -> bytes:
+    """Return the seminars as one iCalendar object, METHOD:PUBLISH, the same until one of them changes."""
+    entries = [_entry(found, public_url, language) for found in seminars]
+    made = max((found.changed for found in seminars), default=NOTHING)
+    return calendar(entries, "PUBLISH", made, subscription)
+
+
+def _entry(found: Announced, public_url: str, language: Language) -> Entry:
+    seminar = found.seminar
     document = seminar.document
     page = f"{public_url}/seminars/{document.slug}"
     return Entry(
@@ -29,4 +37,6 @@ def _entry(seminar: Seminar, public_url: str, language: Language) -> Entry:
         zone=document.zone,
         organiser=document.contact.email if document.contact else None,
         cancelled=seminar.cancelled,
+        created=found.since,
+        changed=found.changed,
     )

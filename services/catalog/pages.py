@@ -7,15 +7,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from markdown_it import MarkdownIt
 
-from services.catalog import store
-from services.catalog.api import find
-from services.catalog.calendars import published
+from services.catalog import metadata, store
 from services.catalog.listing import behind, context_of_list, wanted_of
 from services.catalog.lives import chapters, countdown, moved_from, shown, true_until
 from services.catalog.model import Life, Seminar
 from services.catalog.page_cache import PAGES, Page
+from services.catalog.prose import as_html
 from shared import tokens
 from shared.database import Connection
 from shared.messages import Language
@@ -25,8 +23,6 @@ from shared.web.pages import SHARED, answer, language_of, render, rendered
 from shared.web.problems import not_found
 from shared.web.texts import say
 
-MOST = 200  # seminars in the calendar of all
-MARKDOWN = MarkdownIt("commonmark", {"html": False})  # an organiser's HTML is shown as text, never obeyed
 PLAYERS = web.AppKey("PLAYERS", frozenset[str])  # hosts whose players may be shown inside of our pages
 
 
@@ -39,6 +35,7 @@ async def list_page(request: web.Request) -> web.Response:
         page = pages.get(key, now)
         if page is None:
             context = await context_of_list(connection, wanted, after, now)
+            context["metadata"] = metadata.of_list(request.app[SETTINGS].public_url, language_of(request))
             until = await store.next_start_or_end(connection, now)
             page = pages.keep(key, Page.of(rendered(request, "seminars.html", context), until))
     return _answer(request, page, now)
@@ -89,8 +86,9 @@ async def _page(request: web.Request, template: str, *, admitted: bool = False) 
             seminar = await store.get(connection, slug)
             if seminar is None:
                 raise not_found("seminar")
-            starts = await store.announced_starts(connection, slug)
-            context = context_of(seminar if admitted else seminar.for_anyone(), starts, now, language)
+            past = await _past(connection, seminar)
+            context = context_of(seminar if admitted else seminar.for_anyone(), past.starts, now, language)
+            context["metadata"] = metadata.of_seminar(seminar, past, now, request.app[SETTINGS].public_url, language)
             context |= _film(seminar, now, request.app[PLAYERS], admitted=admitted, play=play)
             page = pages.keep(key, Page.of(rendered(request, template, context), true_until(seminar, now)))
     return _answer(request, page, now, _framing(request.app[PLAYERS]))
@@ -114,7 +112,7 @@ def context_of(seminar: Seminar, starts: Iterable[datetime], now: datetime, lang
         "moved_from": moved_from(seminar, starts) if ahead else None,
         "chapters": chapters(seminar) if life is Life.COMPLETED else {},
         "stamp": lambda seconds: str(timedelta(seconds=seconds)),
-        "description": MARKDOWN.render(text),
+        "description": as_html(text),
         "description_language": spoken,
         "deadlines": {
             attendance: seminar.instant(mode.deadline)
@@ -156,37 +154,15 @@ def _answer(request: web.Request, page: Page, now: datetime, headers: Mapping[st
     return answer(request, b"" if has_it else page.body, status=304 if has_it else 200, headers=said)
 
 
-async def seminar_calendar(request: web.Request) -> web.Response:
-    """Give the seminar as a calendar file."""
-    seminar = await _announced(request)
-    return _calendar(request, [seminar], seminar.document.slug)
-
-
-async def all_calendars(request: web.Request) -> web.Response:
-    """Give every seminar as one calendar to subscribe to."""
-    async with request.app[DATABASE].connection() as connection:
-        seminars = await store.listing(connection, None, MOST)
-    return _calendar(request, seminars, "seminars")
-
-
-def _calendar(request: web.Request, seminars: list[Seminar], name: str) -> web.Response:
-    body = published(seminars, request.app[SETTINGS].public_url, language_of(request), request.app[CLOCK].now())
-    disposition = {"Content-Disposition": f'inline; filename="{name}.ics"'}
-    return web.Response(body=body, content_type="text/calendar", charset="utf-8", headers=disposition)
-
-
-async def _announced(request: web.Request) -> Seminar:
-    seminar = await find(request)
-    if seminar.document.status == "draft":
-        raise not_found("seminar")
-    return seminar
+async def _past(connection: Connection, seminar: Seminar) -> metadata.Past:
+    slug = seminar.document.slug
+    recorded = await store.recorded_since(connection, slug) if seminar.document.recording else None
+    return metadata.Past(await store.announced_starts(connection, slug), recorded)
 
 
 ROUTES: Iterable[web.AbstractRouteDef] = (
     web.get("/", list_page),
-    web.get("/seminars.ics", all_calendars),
     web.get("/seminars/{slug}", seminar_page),
-    web.get("/seminars/{slug}/calendar.ics", seminar_calendar),
     web.get("/seminars/{slug}/watch", watch_page),
     web.get("/seminars/{slug}/watch/{token}", personal_watch_page),
     web.static("/static", SHARED / "static"),

@@ -1,12 +1,12 @@
 """Every SQL statement of catalog."""
 
 from datetime import datetime
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import Any, NamedTuple
 
 import asyncpg
 
 from services.catalog.document import Document
+from services.catalog.fields import in_zone
 from services.catalog.model import Life, Seminar
 from services.catalog.search import YEARS_ZONE, Wanted, fold, found_by, span
 from shared.database import Connection
@@ -88,16 +88,6 @@ async def keep_revision(connection: Connection, seminar: Seminar, by: str, now: 
         by,
         now,
     )
-
-
-async def announced_starts(connection: Connection, slug: str) -> list[datetime]:
-    """Return the starts that people have been told of, in the order in which they were."""
-    rows = await connection.fetch(
-        "SELECT document ->> 'start' AS local, document ->> 'zone' AS zone FROM revisions"
-        " WHERE slug = $1 AND document ->> 'status' = 'published' ORDER BY revision",
-        slug,
-    )
-    return [datetime.fromisoformat(row["local"]).replace(tzinfo=ZoneInfo(row["zone"])) for row in rows]
 
 
 # --- what a page that was kept is compared with ---
@@ -263,3 +253,83 @@ async def may_watch(connection: Connection, seminar: str, link: Link) -> bool:
         seminar,
     )
     return found is True
+
+
+# --- what others were told, and when ---
+
+
+async def announced_starts(connection: Connection, slug: str) -> list[datetime]:
+    """Return when the seminar was to start, by each revision that others know of, in their order."""
+    rows = await connection.fetch(
+        "SELECT document->>'start' AS start, document->>'zone' AS zone FROM revisions"
+        " WHERE slug = $1 AND document->>'status' = 'published' ORDER BY revision",
+        slug,
+    )
+    return [in_zone(datetime.fromisoformat(row["start"]), row["zone"]) for row in rows]
+
+
+async def recorded_since(connection: Connection, slug: str) -> datetime | None:
+    """Return when the recording that stands was published."""
+    found: datetime | None = await connection.fetchval(
+        "SELECT min(past.made_at) FROM revisions past JOIN seminars standing USING (slug) WHERE slug = $1"
+        " AND past.document->'recording'->>'url' = standing.document->'recording'->>'url'",
+        slug,
+    )
+    return found
+
+
+class Announced(NamedTuple):
+    """A seminar that others know of: since when, and when it last changed."""
+
+    seminar: Seminar
+    since: datetime
+    changed: datetime
+
+
+ANNOUNCED = (
+    "SELECT seminars.document, revision, seminars.cancelled, latest.made_at AS changed,"
+    " (SELECT min(made_at) FROM revisions WHERE slug = seminars.slug AND document->>'status' = 'published') AS since"
+    " FROM seminars JOIN revisions latest USING (slug, revision) WHERE announced"
+)
+
+
+def _announced(row: asyncpg.Record) -> Announced:
+    return Announced(_seminar(row), row["since"], row["changed"])
+
+
+async def announced(connection: Connection, slug: str) -> Announced | None:
+    """Return the seminar, unless it is a draft."""
+    row = await connection.fetchrow(f"{ANNOUNCED} AND slug = $1", slug)
+    return _announced(row) if row else None
+
+
+async def last_to_start(connection: Connection, limit: int) -> list[Announced]:
+    """Return the seminars that are no drafts, the latest start first."""
+    rows = await connection.fetch(f"{ANNOUNCED} ORDER BY starts_at DESC, slug DESC LIMIT $1", limit)
+    return [_announced(row) for row in rows]
+
+
+async def last_changed(connection: Connection, limit: int) -> list[Announced]:
+    """Return the seminars that are no drafts, the latest change first."""
+    rows = await connection.fetch(f"{ANNOUNCED} ORDER BY latest.made_at DESC, slug DESC LIMIT $1", limit)
+    return [_announced(row) for row in rows]
+
+
+class SitePage(NamedTuple):
+    """Where a seminar stands in the order of pages, and when it last changed."""
+
+    start: datetime
+    slug: str
+    changed: datetime
+
+
+async def site_pages(connection: Connection, after: SitePage | None, limit: int) -> list[SitePage]:
+    """Return the pages of seminars that are no drafts, the latest start first, from behind `after` on."""
+    rows = await connection.fetch(
+        "SELECT starts_at, slug, made_at FROM seminars JOIN revisions USING (slug, revision) WHERE announced"
+        " AND ($1::timestamptz IS NULL OR (starts_at, slug) < ($1, $2)) ORDER BY starts_at DESC, slug DESC LIMIT $3",
+        after.start if after else None,
+        after.slug if after else None,
+        limit,
+    )
+    return [SitePage(*row) for row in rows]

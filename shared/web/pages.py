@@ -24,7 +24,7 @@ def environment(folder: Path, language: Language) -> jinja2.Environment:
     """Return the templates of `folder` and the shared ones, speaking `language`."""
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, SHARED / "templates"]),
-        autoescape=jinja2.select_autoescape(["html", "mjml"]),
+        autoescape=jinja2.select_autoescape(["html", "mjml", "xml"]),
         undefined=jinja2.StrictUndefined,
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,

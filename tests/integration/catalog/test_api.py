@@ -42,6 +42,7 @@ HERE = f"/api/seminars/{SLUG}"
 PAGE = f"/seminars/{SLUG}"
 STREAM = "https://stream.example.org/planstrategi"
 FILM = "https://film.example.org/planstrategi"
+LISTS = ("/", "/seminars.ics", "/seminars.atom", "/sitemap.xml", "/api/seminars")
 CHANGES = [
     ("PUT", HERE, make_body()),
     ("POST", f"{HERE}/cancel", None),
@@ -464,14 +465,11 @@ async def test_a_draft_is_seen_by_organisers_only(service: Service) -> None:
     await service.put(status="draft", title="Not to be known yet")
 
     said = {
-        path: await service.client.get(path)
-        for path in (HERE, PAGE, f"{PAGE}/watch", f"{PAGE}/calendar.ics", "/", "/seminars.ics", "/api/seminars")
+        path: await service.client.get(path) for path in (HERE, PAGE, f"{PAGE}/watch", f"{PAGE}/calendar.ics", *LISTS)
     }
 
     assert not any(["Not to be known yet" in await answer.text() for answer in said.values()])
-    assert {path: answer.status for path, answer in said.items() if answer.status != 404} == dict.fromkeys(
-        ["/", "/seminars.ics", "/api/seminars"], 200
-    )
+    assert {path: answer.status for path, answer in said.items() if answer.status != 404} == dict.fromkeys(LISTS, 200)
     assert (await (await service.act("GET", "")).json())["title"] == "Not to be known yet"
 
 
@@ -730,6 +728,9 @@ async def test_the_calendar_of_all_holds_every_seminar_that_was_announced(servic
 
 EVERY_GET = [
     "/",
+    "/robots.txt",
+    "/seminars.atom",
+    "/sitemap.xml",
     PAGE,
     f"{PAGE}/watch",
     f"{PAGE}/calendar.ics",
@@ -781,9 +782,10 @@ async def test_no_page_holds_a_script_of_its_own_or_fetches_from_elsewhere(servi
     for path in ("/", PAGE, f"{PAGE}/watch"):
         text = await service.shown(path)
 
-        assert not re.search(r"<script(?![^>]* src=)", text), path
+        assert not re.search(r'<script(?![^>]* src=)(?! type="application/ld\+json">)', text), path  # data is not run
         assert not re.search(r"\son[a-z]+=", text), path
-        assert not re.findall(r'(?:src|<link[^>]* href)="(?:https?:)?//', text), path
+        fetched = r'(?:src|<link (?!rel="(?:canonical|alternate)")[^>]*href)="(?:https?:)?//'
+        assert not re.findall(fetched, text), path
 
 
 async def test_errors_are_pages_for_people_and_problems_for_programs(service: Service) -> None:

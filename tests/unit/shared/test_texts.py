@@ -18,7 +18,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 from icalendar import Calendar
 
-from services.catalog import holidays, warnings
+from services.catalog import holidays, metadata, warnings
 from services.notification.model import NEWS, Claimed, Kind
 from services.notification.rendering import Renderer, message_id
 from services.notification.settings import Settings
@@ -30,7 +30,7 @@ from tests.snapshots import BEGINNING, END, START, make_registration, make_semin
 
 ROOT = Path(__file__).parents[3]
 PLACEHOLDER = re.compile(r"%\(\w+\)s|%(?!\()")
-RULES = {"wrong": None, "Fault": (2,), "Caution": (3,)}  # which argument of each is the text
+RULES = {"wrong": None, "gettext": None, "Fault": (2,), "Caution": (3,)}  # which argument of each is the text
 STATUS = {Kind.WAITING_LIST: RegistrationStatus.WAITLISTED, Kind.CANCELLED: RegistrationStatus.CANCELLED}
 URL = "https://fagseminar.example.org"
 IDENTIFIER = UUID(int=7)
@@ -56,6 +56,7 @@ def said_by_rules() -> dict[str, str]:
     found = dict.fromkeys(PYDANTICS.values(), "shared/faults.py")
     found |= dict.fromkeys([*holidays.FIXED.values(), *holidays.BY_EASTER.values()], "services/catalog/holidays.py")
     found |= dict.fromkeys(warnings.NAMES.values(), "services/catalog/warnings.py")
+    found |= dict.fromkeys(metadata.NAMES.values(), "services/catalog/metadata.py")
     for path in sorted(ROOT.glob("s*/**/*.py")):
         with path.open("rb") as source:
             for _, text, _, _ in extract("python", source, keywords=RULES):
