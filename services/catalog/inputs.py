@@ -49,6 +49,22 @@ FORM = SAME | OWN
 
 CHOSEN = {"when", "unit", "alone", *WAYS}  # these are set in a row that is blank
 NUMBER = re.compile(r"[0-9]{1,4}")
+BEGINNING = {  # of a new form
+    "zone": "Europe/Oslo",
+    "attendance.in_person.on": "on",
+    "attendance.online.on": "on",
+    "organisers.0.nb": "",
+    "programme.0.talks.0.speakers.0.name": "",
+    "reminders.0.when": "before_start",
+    "reminders.0.amount": "1",
+    "reminders.0.unit": "D",
+    "reminders.0.attendance.in_person": "on",
+    "reminders.0.attendance.online": "on",
+    "reminders.1.when": "before_start",
+    "reminders.1.amount": "15",
+    "reminders.1.unit": "M",
+    "reminders.1.attendance.online": "on",
+}
 # Where a fault is mended whose field has several inputs, or stands above them.
 ENDINGS = ("", ".nb", ".date", ".amount", ".in_person", ".in_person.on", ".url", ".name.nb")
 
@@ -94,8 +110,15 @@ def _is_blank(typed: Any, name: str = "") -> bool:
 
 def added(typed: Typed, path: str) -> Typed:
     """Return the form with one more row in the part at `path`, if that repeats."""
-    longer: Typed = _with(typed, FORM, path.split("."), lambda rows, row: [*rows, shaped(None, row)])
+    longer: Typed = _with(typed, FORM, path.split("."), lambda rows, row: [*rows, _fresh(row)])
     return longer
+
+
+def _fresh(shape: Shape) -> Any:
+    """Return blanks, and in a part that repeats one row of them."""
+    if isinstance(shape, list):
+        return [_fresh(shape[0])]
+    return {name: _fresh(part) for name, part in shape.items()} if isinstance(shape, dict) else ""
 
 
 def removed(typed: Typed, path: str) -> Typed:
