@@ -72,6 +72,7 @@ async def edit_page(request: web.Request) -> web.Response:
 
 async def edit(request: web.Request) -> web.Response:
     """Check the file, or save it as the next revision."""
+    organiser_of(request)
     return await _take(request, await find(request))
 
 
