@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from services.catalog import commands
 from shared.clock import SystemClock
 from shared.web.bodies import read_form
-from shared.web.keys import SETTINGS
+from shared.web.keys import CLOCK, DATABASE, SETTINGS
 from shared.web.pages import redirect, render
 from shared.web.session import confirm_form, forget, issue, remember, session_of
 
@@ -55,7 +56,9 @@ async def sign_in(request: web.Request) -> web.Response:
     client, failures = request.remote or "", request.app[FAILURES]
     if wait := failures.left(client, time.monotonic()):
         return _form(request, following, "wait", status=429, retry_after=wait)
-    cookie = issue(request.app[SETTINGS], form.get("token", "").strip(), SystemClock().now().timestamp())
+    token = form.get("token", "").strip()
+    cookie = issue(request.app[SETTINGS], token, SystemClock().now().timestamp())
+    await _note(request, "sign_in" if cookie else "fail_to_sign_in", request.app[SETTINGS].organiser(token))
     if cookie is None:
         failures.add(client, time.monotonic())
         return _form(request, following, "wrong", status=403)
@@ -66,11 +69,17 @@ async def sign_in(request: web.Request) -> web.Response:
 
 async def sign_out(request: web.Request) -> web.Response:
     """End the session in this browser; a session that is over has nothing to confirm."""
-    if session_of(request):
+    if session := session_of(request):
         confirm_form(request, await read_form(request))
+        await _note(request, "sign_out", session.organiser)
     response = redirect("/organiser/sign-in")
     forget(response)
     return response
+
+
+async def _note(request: web.Request, action: str, by: str | None) -> None:
+    async with request.app[DATABASE].transaction() as connection:
+        await commands.note(connection, action, by, request.app[CLOCK].now())
 
 
 def _local(address: str) -> str:

@@ -73,7 +73,7 @@ def session_of(request: web.Request) -> Session | None:
 
 
 def remember(request: web.Request, response: web.Response, cookie: str) -> None:
-    """Have the browser keep the session; Lax, so that a link in an e-mail finds one signed in and no other site posts."""
+    """Have the browser keep the session; Lax: a link in an e-mail finds one signed in, and no other site can post."""
     secure = request.config_dict[SETTINGS].public_url.startswith("https://")
     response.set_cookie(COOKIE, cookie, max_age=LENGTH, httponly=True, samesite="Lax", secure=secure, path="/")
 
