@@ -2,21 +2,21 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, time
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from aiohttp import web
 from pydantic import ValidationError
 
-from services.catalog import commands
 from services.catalog.api import find
+from services.catalog.differences import Difference, differences
 from services.catalog.document import Document
 from services.catalog.forms import document_of, slug_of, typed_of
 from services.catalog.inputs import BEGINNING, Typed, added, input_of, inputs, read, removed, tidied
 from services.catalog.model import Seminar
+from services.catalog.saving import Conflict, save
 from services.catalog.warnings import warnings
 from shared.faults import Fault, faults_in
 from shared.web.bodies import read_form
-from shared.web.keys import CLOCK, DATABASE
 from shared.web.organiser import organiser_of, organiser_page
 from shared.web.pages import language_of, redirect, render
 from shared.web.problems import Problem
@@ -41,7 +41,8 @@ class Sheet(NamedTuple):
     faults: Iterable[Fault] = ()
     document: Document | None = None  # that it makes, once it was checked and is sound
     focus: str = ""
-    notice: Literal["", "signed-out", "stale", "conflict"] = ""
+    notice: Literal["", "signed-out", "stale"] = ""
+    meanwhile: list[Difference] | None = None  # what others have changed since that revision
 
 
 async def new_page(request: web.Request) -> web.Response:
@@ -68,7 +69,7 @@ async def edit(request: web.Request) -> web.Response:
 
 async def _take(request: web.Request) -> web.Response:
     form = await read_form(request)
-    sheet = Sheet(read(form), _revision(form.get("revision", "")))
+    sheet = Sheet(read(form), _revision(form.get("revision", "")) if "slug" in request.match_info else None)
     if notice := _distrust(request, form):
         return _page(request, None, sheet._replace(notice=notice), status=403)
     seminar = await find(request) if "slug" in request.match_info else None
@@ -122,7 +123,10 @@ def _checked(sheet: Sheet, seminar: Seminar | None, status: str | None) -> Sheet
     try:
         document = Document.model_validate(document_of(typed) | {"status": status})
     except ValidationError as error:
-        return sheet._replace(typed=typed, faults=[_plainer(fault) for fault in faults_in(error)])
+        faults = [_plainer(fault) for fault in faults_in(error)]
+        if not slug_of(typed["title"]) and not typed["slug"].strip():
+            faults = [fault for fault in faults if fault.field != "slug"] or faults  # the title will make one
+        return sheet._replace(typed=typed, faults=faults)
     return sheet._replace(typed=typed, document=document)
 
 
@@ -132,21 +136,13 @@ def _plainer(fault: Fault) -> Fault:
 
 
 async def _save(request: web.Request, seminar: Seminar | None, sheet: Sheet, document: Document) -> web.Response:
-    by, read = organiser_of(request), sheet.revision if seminar else None
-    try:
-        async with request.app[DATABASE].transaction() as connection:
-            await commands.put(connection, document, read, by, request.app[CLOCK].now())
-    except commands.RevisionMissingError:
-        fault = Fault(("slug",), "is the address of another seminar already")
-    except commands.RevisionConflictError:
-        standing = await find(request)
-        again = sheet._replace(revision=standing.revision, notice="conflict")
-        return _page(request, standing, again, status=409)
-    except commands.CancelledError:
-        fault = Fault((), "is of a seminar that is cancelled, and cannot be changed any more")
-    else:
-        return redirect(f"/organiser/seminars/{document.slug}?done=saved")
-    return _page(request, seminar, sheet._replace(document=None, faults=[fault]), status=422)
+    match await save(request, document, sheet.revision if seminar else None):
+        case Fault() as fault:
+            return _page(request, seminar, sheet._replace(document=None, faults=[fault]), status=422)
+        case Conflict(standing, meanwhile):
+            again = sheet._replace(revision=standing.revision, meanwhile=meanwhile)
+            return _page(request, standing, again, status=409)
+    return redirect(f"/organiser/seminars/{document.slug}?done=saved")
 
 
 def _page(request: web.Request, seminar: Seminar | None, sheet: Sheet, *, status: int = 200) -> web.Response:
@@ -161,6 +157,8 @@ def _page(request: web.Request, seminar: Seminar | None, sheet: Sheet, *, status
         "faults": faults,
         "wrong": {name: [said for at, said in faults if at == name] for name, _ in faults},
         "cautions": [(input_of(caution.field, names), worded(caution, language)) for caution in cautions],
+        "changes": differences(seminar.document, sheet.document) if seminar and sheet.document else [],
+        "change": sheet.document.model_dump(mode="json") if sheet.document else None,
         "input_type": _input_type,
     }
     if sheet.notice == "signed-out":
@@ -171,7 +169,9 @@ def _page(request: web.Request, seminar: Seminar | None, sheet: Sheet, *, status
 def _speaking(typed: Typed, names: Iterable[str]) -> Typed:
     """Return the form with the inputs of a language shown in which something is wrong."""
     spoken = {name.rpartition(".")[2]: "on" for name in names}
-    return typed | {"languages": {language: on or spoken.get(language, "") for language, on in typed["languages"].items()}}
+    return typed | {
+        "languages": {language: on or spoken.get(language, "") for language, on in typed["languages"].items()}
+    }
 
 
 def _input_type(kind: Literal["date", "time"], text: str) -> str:
