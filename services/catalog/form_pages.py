@@ -57,17 +57,8 @@ async def edit_page(request: web.Request) -> web.Response:
     return _page(request, seminar, Sheet(typed_of(seminar.document), seminar.revision))
 
 
-async def create(request: web.Request) -> web.Response:
-    """Do to a new seminar's form what its button says."""
-    return await _take(request)
-
-
-async def edit(request: web.Request) -> web.Response:
-    """Do to the form of a seminar that stands what its button says."""
-    return await _take(request)
-
-
-async def _take(request: web.Request) -> web.Response:
+async def take(request: web.Request) -> web.Response:
+    """Do to a form what its button says; nothing but that before it is sure who sent it."""
     form = await read_form(request)
     sheet = Sheet(read(form), _revision(form.get("revision", "")) if "slug" in request.match_info else None)
     if notice := _distrust(request, form):
@@ -185,7 +176,7 @@ def _input_type(kind: Literal["date", "time"], text: str) -> str:
 
 ROUTES: Iterable[web.RouteDef] = (
     web.get("/organiser/seminars/new", new_page),
-    web.post("/organiser/seminars/new", create),
+    web.post("/organiser/seminars/new", take),
     web.get("/organiser/seminars/{slug}/edit", edit_page),
-    web.post("/organiser/seminars/{slug}/edit", edit),
+    web.post("/organiser/seminars/{slug}/edit", take),
 )
