@@ -16,6 +16,7 @@ from shared.web.problems import Problem, unavailable
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+ERRORS = 400  # statuses from here on are errors (RFC 9110, 15)
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'self'",  # data: for the icons inside Designsystemet's CSS
@@ -43,7 +44,9 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
     with structlog.contextvars.bound_contextvars(correlation_id=name):
         response = await handler(request)
         resource = request.match_info.route.resource
-        log.info(
+        # What is read without trouble is what a proxy counts; the log is for what was changed and what went wrong.
+        say = log.debug if request.method in SAFE_METHODS and response.status < ERRORS else log.info
+        say(
             "request",
             method=request.method,
             route=resource.canonical if resource else "unknown",  # never the path: it may be a personal link
