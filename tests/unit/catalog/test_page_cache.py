@@ -101,7 +101,7 @@ class Questions:
 
 
 async def until_asked(questions: Questions, number: int) -> None:
-    while questions.asked < number:
+    while questions.asked < number:  # noqa: ASYNC110 - a few turns of the loop
         await asyncio.sleep(0)
 
 
