@@ -1,14 +1,12 @@
 """What messages and people make notification owe: one use case, one function, one transaction of the caller's."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from services.notification import store
-from services.notification.model import Kind, moved, owed, schedule
+from services.notification.model import Kind, consequences, owed
 from shared.database import Connection
 from shared.messages import RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
-
-QUIET = timedelta(minutes=2)  # a notice of a move waits this long for another move, and then says the sum
 
 
 async def learn_of_seminar(
@@ -18,15 +16,12 @@ async def learn_of_seminar(
     known = await store.lock_seminar(connection, seminar.slug)
     if known and known.revision >= seminar.revision:
         return
-    has_moved = known is not None and moved(known, seminar)
-    await store.keep_seminar(connection, seminar, moved=has_moved)
-    rules = schedule(seminar)
-    await store.keep_rules(connection, seminar.slug, rules, now)
-    await store.drop_rules(connection, seminar.slug, rules)
-    if seminar.status == "cancelled":
-        await store.insert_notices(connection, seminar, Kind.SEMINAR_CANCELLED, now, correlation_id)
-    elif has_moved:
-        await store.insert_notices(connection, seminar, Kind.SEMINAR_MOVED, now + QUIET, correlation_id)
+    rules = await store.lock_rules(connection, seminar.slug)
+    follows = consequences(known, seminar, rules, now)
+    await store.keep_seminar(connection, seminar, moved=follows.moved)
+    await store.keep_rules(connection, seminar.slug, [rule for rule in follows.rules if rule not in rules])
+    if follows.notice:
+        await store.insert_notices(connection, seminar, follows.notice, correlation_id)
 
 
 async def learn_of_registration(

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import asyncpg
 
-from services.notification.model import Claimed, Kind, Rule, State, Verdict
+from services.notification.model import Claimed, KeptRule, Kind, Notice, RuleState, State, Verdict
 from shared.database import Connection
-from shared.messages import RegistrationSnapshot, SeminarSnapshot
+from shared.messages import Attendance, RegistrationSnapshot, SeminarSnapshot
 
 # --- what is known of seminars and registrations ---
 
@@ -81,28 +81,30 @@ async def is_unsubscribed(connection: Connection, registration: UUID) -> bool:
 # --- reminder rules ---
 
 
-async def keep_rules(connection: Connection, seminar: str, rules: list[Rule], now: datetime) -> None:
-    """Set the rules' moments; a changed one is a new generation, born closed if it is past: the notice says it all."""
-    await connection.executemany(
-        "INSERT INTO reminder_rules AS r (seminar, rule, attendance, due_at, expires_at) VALUES ($1, $2, $3, $4, $5)"
-        " ON CONFLICT (seminar, rule, attendance) DO UPDATE SET due_at = excluded.due_at,"
-        " expires_at = excluded.expires_at,"
-        " generation = r.generation + (r.due_at <> excluded.due_at)::integer,"
-        " state = CASE WHEN r.due_at = excluded.due_at THEN r.state"
-        " WHEN excluded.due_at <= $6 THEN 'closed' ELSE 'scheduled' END",
-        [(seminar, rule.rule, rule.attendance, rule.due_at, rule.expires_at, now) for rule in rules],
-    )
-
-
-async def drop_rules(connection: Connection, seminar: str, kept: list[Rule]) -> None:
-    """Close the rules that the seminar no longer has; a new generation keeps their e-mails from being claimed."""
-    await connection.execute(
-        "UPDATE reminder_rules SET state = 'closed', generation = generation + 1 WHERE seminar = $1"
-        " AND (rule, attendance) NOT IN (SELECT * FROM unnest($2::text[], $3::text[]))",
+async def lock_rules(connection: Connection, seminar: str) -> list[KeptRule]:
+    """Return the seminar's rules, which nobody else changes or writes the e-mails of until the commit."""
+    rows = await connection.fetch(
+        "SELECT rule, attendance, due_at, expires_at, generation, state FROM reminder_rules WHERE seminar = $1"
+        " ORDER BY rule, attendance FOR UPDATE",
         seminar,
-        [rule.rule for rule in kept],
-        [rule.attendance for rule in kept],
     )
+    return [_rule(row) for row in rows]
+
+
+async def keep_rules(connection: Connection, seminar: str, rules: list[KeptRule]) -> None:
+    """Keep the rules as they stand now."""
+    await connection.executemany(
+        "INSERT INTO reminder_rules (seminar, rule, attendance, due_at, expires_at, generation, state)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (seminar, rule, attendance) DO UPDATE"
+        " SET due_at = excluded.due_at, expires_at = excluded.expires_at, generation = excluded.generation,"
+        " state = excluded.state",
+        [(seminar, *rule) for rule in rules],
+    )
+
+
+def _rule(row: asyncpg.Record) -> KeptRule:
+    typed = {"attendance": Attendance(row["attendance"]), "state": RuleState(row["state"])}
+    return KeptRule(**dict(row) | typed)
 
 
 async def lock_due_rule(connection: Connection, now: datetime) -> asyncpg.Record | None:
@@ -201,18 +203,16 @@ async def insert_email(
     )
 
 
-async def insert_notices(
-    connection: Connection, seminar: SeminarSnapshot, kind: Kind, due_at: datetime, correlation_id: str
-) -> None:
+async def insert_notices(connection: Connection, seminar: SeminarSnapshot, notice: Notice, correlation_id: str) -> None:
     """Owe everyone who comes or waits a notice about this revision of the seminar."""
     await connection.execute(
         "INSERT INTO emails (registration, seminar, kind, generation, due_at, correlation_id)"
         " SELECT id, seminar, $2, $3, $4, $5 FROM registrations WHERE seminar = $1 AND status <> 'cancelled'"
         " ON CONFLICT DO NOTHING",
         seminar.slug,
-        kind,
+        notice.kind,
         seminar.revision,
-        due_at,
+        notice.due_at,
         correlation_id,
     )
 
