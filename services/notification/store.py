@@ -7,8 +7,9 @@ from uuid import UUID
 import asyncpg
 
 from services.notification.model import Claimed, KeptRule, Kind, Notice, RuleState, State, Verdict
+from services.notification.rehearsal import Batch
 from shared.database import Connection
-from shared.messages import Attendance, RegistrationSnapshot, SeminarSnapshot
+from shared.messages import Attendance, RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
 
 # --- what is known of seminars and registrations ---
 
@@ -23,6 +24,11 @@ async def get_seminar(connection: Connection, slug: str) -> SeminarSnapshot | No
     """Return the seminar as known so far."""
     snapshot = await connection.fetchval("SELECT snapshot FROM seminars WHERE slug = $1", slug)
     return SeminarSnapshot.model_validate(snapshot) if snapshot else None
+
+
+async def get_moved_revision(connection: Connection, slug: str) -> int:
+    """Return the last revision that moved the seminar, 0 if none did."""
+    return await connection.fetchval("SELECT moved_revision FROM seminars WHERE slug = $1", slug) or 0
 
 
 async def keep_seminar(connection: Connection, seminar: SeminarSnapshot, *, moved: bool) -> None:
@@ -87,6 +93,14 @@ async def lock_rules(connection: Connection, seminar: str) -> list[KeptRule]:
         "SELECT rule, attendance, due_at, expires_at, generation, state FROM reminder_rules WHERE seminar = $1"
         " ORDER BY rule, attendance FOR UPDATE",
         seminar,
+    )
+    return [_rule(row) for row in rows]
+
+
+async def get_rules(connection: Connection, seminar: str) -> list[KeptRule]:
+    """Return the seminar's rules."""
+    rows = await connection.fetch(
+        "SELECT rule, attendance, due_at, expires_at, generation, state FROM reminder_rules WHERE seminar = $1", seminar
     )
     return [_rule(row) for row in rows]
 
@@ -362,3 +376,57 @@ async def retry(connection: Connection, email: UUID) -> State | None:
             email,
         )
     return State(state) if state else None
+
+
+# --- what is to come: counted by the database, judged by the model ---
+
+ALIKE = "g.attendance, g.status, g.snapshot->>'language', g.unsubscribed, g.suppressed"
+
+
+async def unsent(connection: Connection, seminar: str, now: datetime) -> list[Batch]:
+    """Return the seminar's e-mails that are written and not settled; what is overdue is due now."""
+    rows = await connection.fetch(
+        f"SELECT e.kind, e.rule, e.generation, greatest(e.due_at, $2), {ALIKE}, count(*)"
+        " FROM emails e JOIN registrations g ON g.id = e.registration"
+        " WHERE e.seminar = $1 AND e.state IN ('pending', 'sending')"
+        " AND (e.rule = '' OR g.confirmed_at <= e.due_at)"
+        f" GROUP BY e.kind, e.rule, e.generation, greatest(e.due_at, $2), {ALIKE}",
+        seminar,
+        now,
+    )
+    return [_batch(row) for row in rows]
+
+
+async def to_be_reminded(connection: Connection, seminar: str, rules: list[KeptRule]) -> list[Batch]:
+    """Return whom the rules would be materialised for."""
+    rows = await connection.fetch(
+        f"SELECT 'reminder', r.rule, r.generation, r.due_at, {ALIKE}, count(*)"
+        " FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::integer[]) AS r (rule, way, due_at, generation)"
+        " JOIN registrations g ON g.attendance = r.way"
+        " WHERE g.seminar = $1 AND g.status = 'confirmed' AND g.confirmed_at <= r.due_at"
+        f" GROUP BY r.rule, r.generation, r.due_at, {ALIKE}",
+        seminar,
+        [rule.rule for rule in rules],
+        [rule.attendance for rule in rules],
+        [rule.due_at for rule in rules],
+        [rule.generation for rule in rules],
+    )
+    return [_batch(row) for row in rows]
+
+
+async def to_be_told(connection: Connection, seminar: SeminarSnapshot, notice: Notice) -> list[Batch]:
+    """Return whom the notice of this revision would be written for."""
+    rows = await connection.fetch(
+        f"SELECT $2::text, '', $3::integer, $4::timestamptz, {ALIKE}, count(*) FROM registrations g"
+        f" WHERE g.seminar = $1 AND g.status <> 'cancelled' GROUP BY {ALIKE}",
+        seminar.slug,
+        notice.kind,
+        seminar.revision,
+        notice.due_at,
+    )
+    return [_batch(row) for row in rows]
+
+
+def _batch(row: asyncpg.Record) -> Batch:
+    kind, rule, generation, due_at, attendance, status, *others = row
+    return Batch(Kind(kind), rule, generation, due_at, Attendance(attendance), RegistrationStatus(status), *others)
