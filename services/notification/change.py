@@ -1,7 +1,7 @@
 """A seminar document as far as it matters to what is said to people; catalog judges the rest of it."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -111,18 +111,15 @@ def changed(seminar: SeminarSnapshot, change: Change) -> SeminarSnapshot:
     if change.status == "draft":
         raise AnnouncedError
     zone = ZoneInfo(change.zone)
-    rules = (rule.model_dump() | {"at": rule.at and _instant(rule.at, zone)} for rule in change.reminders)
+    rules = (rule.model_dump() | {"at": rule.at and rule.at.replace(tzinfo=zone)} for rule in change.reminders)
     modes = {way: seminar.attendance.get(way, AttendanceMode()).model_dump() for way in change.attendance}
     fields = change.model_dump(include={"title", "summary", "zone", "venue"}) | {
         "revision": seminar.revision + 1,
         "status": "cancelled" if change.cancelled else "published",
-        "start": _instant(change.start, zone),
-        "end": _instant(change.end, zone),
+        "start": change.start.replace(tzinfo=zone),
+        "end": change.end.replace(tzinfo=zone),
         "attendance": modes,
         "reminders": tuple(rules),
     }
-    return SeminarSnapshot.model_validate(seminar.model_dump() | fields)
-
-
-def _instant(local: datetime, zone: ZoneInfo) -> datetime:
-    return local.replace(tzinfo=zone).astimezone(UTC)
+    foreseen = SeminarSnapshot.model_validate(seminar.model_dump() | fields)
+    return SeminarSnapshot.model_validate_json(foreseen.model_dump_json())  # as a message would bring it
