@@ -13,8 +13,8 @@ import yaml
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core.core_schema import NullableSchema, WithDefaultSchema
 
+from shared.broker import DELIVERY_LIMIT, NEVER, dead_queue, delivery_exchange, retry_queue
 from shared.messages import DATA, FROM_THE_SENDER, MEANINGS, Message
-from shared.rabbitmq import DELIVERY_LIMIT, NEVER, dead_queue, delivery_exchange, retry_queue
 from shared.topology import EXCHANGE, PUBLISHES, QUEUES, RETRY_DELAYS, UNCONSUMED, permissions
 
 VERSION = "1.0.0"  # of the language: a breaking change would be a new type, so the first number stays

@@ -16,7 +16,7 @@ import typer
 import uvloop
 from yarl import URL
 
-from local import asyncapi
+from local import asyncapi, dead_letters
 from local.demo.show import begin_anew, demo
 from local.front import fronting
 from local.importing import ImportRefusedError, import_file
@@ -31,6 +31,7 @@ from shared.settings import load
 from shared.web import server
 
 app = typer.Typer(help="Fagseminar on one machine.", no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(dead_letters.app, name="dead-letters")
 
 Data = Annotated[Path, typer.Option(envvar="DATA", help="the folder that all state lies under")]
 Broker = Annotated[str, typer.Option(envvar="BROKER", help="local: all in this process; rabbitmq: processes over it")]
@@ -100,7 +101,7 @@ def _run(work: Coroutine[None, None, None], data: Path, port: int) -> None:
 def error_line(error: Exception, port: int) -> str:
     """Say in one line why it could not start."""
     if isinstance(error, OSError) and "address already in use" in str(error).lower():
-        return f"port {port} is taken; choose another: make run PORT={port + 1}"
+        return f"port {port} is taken; choose another, such as PORT={port + 1}"
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 

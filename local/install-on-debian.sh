@@ -22,6 +22,6 @@ export DEBIAN_FRONTEND=noninteractive
 }
 if command -v systemctl >/dev/null 2>&1; then
 	for package; do
-		systemctl disable --quiet "$package" >/dev/null 2>&1 || true
+		systemctl disable --now --quiet "$package" >/dev/null 2>&1 || true
 	done
 fi

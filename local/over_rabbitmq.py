@@ -15,7 +15,7 @@ from local.postgres import Postgres
 from local.rabbitmq import RabbitMQ
 from local.services import SERVICES, Environment, Ground
 from local.supervisor import Program, Supervisor
-from shared import rabbitmq
+from shared.broker import declare
 from shared.topology import EXCHANGE, permissions
 from shared.web.server import listen
 
@@ -56,11 +56,11 @@ async def running(
     Raises RabbitMQMissingError where there is no RabbitMQ, RabbitMQError when it does not start.
     """
     async with AsyncExitStack() as stack:
-        broker = await stack.enter_async_context(
+        node = await stack.enter_async_context(
             RabbitMQ.running(ground.data, definitions=broker_definitions(), report=report)
         )
-        await rabbitmq.declare(broker.url())
-        environments = ground.environments({name: broker.url(VHOST, name) for name in SERVICES})
+        await declare(node.url())
+        environments = ground.environments({name: node.url(VHOST, name) for name in SERVICES})
         sockets = {name: stack.enter_context(listen("127.0.0.1", 0)) for name in SERVICES}
         supervisor = Supervisor(report)
         stack.push_async_callback(supervisor.stop)
@@ -68,9 +68,9 @@ async def running(
             for number in range(1, replicas[name] + 1):
                 await supervisor.add(_replica(ground, name, number, environment, sockets[name]))
         await supervisor.add(_front(ground, sockets))
-        supervisor.keep(broker)
+        supervisor.keep(node)
         supervisor.keep(ground.postgres)
-        yield environments, Processes(supervisor, broker, ground.postgres)
+        yield environments, Processes(supervisor, node, ground.postgres)
 
 
 def broker_definitions() -> dict[str, object]:

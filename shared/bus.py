@@ -17,6 +17,10 @@ class PublishError(RuntimeError):
     """The bus did not take the message, or it is not known whether it did: publish it again."""
 
 
+class ConsumerLostError(RuntimeError):
+    """The bus is there, and yet a consumer is gone from it: its process must end and be started again."""
+
+
 class Bus(Protocol):
     """At least once, in no promised order, to every queue that the topology names for the message's type."""
 
@@ -25,7 +29,7 @@ class Bus(Protocol):
         ...
 
     async def consume(self, queue: str, handle: Handler) -> None:
-        """Hand the queue's messages to `handle` until cancelled.
+        """Hand the queue's messages to `handle` until cancelled; raises ConsumerLostError.
 
         A message whose handler raises comes again after the delays of the topology, and is then a dead letter.
         """

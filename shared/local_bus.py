@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
+import asyncpg
 import structlog
 
 from shared.bus import Handler, PublishError, handle_in_time
@@ -131,9 +132,36 @@ async def _clear(connection: Connection, queue: str, message: Message) -> None:
     await connection.execute("DELETE FROM local_deliveries WHERE queue = $1 AND message_id = $2", queue, message.id)
 
 
-async def dead_letters(connection: Connection, queue: str) -> list[str]:
-    """Return the ids of the messages that `queue` has given up."""
-    rows = await connection.fetch(
-        "SELECT message_id FROM local_deliveries WHERE queue = $1 AND dead ORDER BY retry_at", queue
+async def dead_letters(connection: Connection, queue: str) -> list[asyncpg.Record]:
+    """Return the messages that `queue` has given up, the oldest first; `retry_at` is when that was."""
+    return await connection.fetch(
+        "SELECT message_id, type, attempts, error, retry_at, body FROM local_deliveries"
+        " WHERE queue = $1 AND dead ORDER BY retry_at",
+        queue,
     )
-    return [str(row["message_id"]) for row in rows]
+
+
+async def retry(connection: Connection, queue: str, chosen: str | None) -> int:
+    """Owe the bus the one dead letter, or all, from the outbox of the same database, and return how many."""
+    return int(
+        await connection.fetchval(
+            "WITH revived AS (DELETE FROM local_deliveries WHERE queue = $1 AND dead"
+            " AND ($2::text IS NULL OR message_id::text = $2) RETURNING message_id, type, body),"
+            " owed AS (INSERT INTO outbox (message_id, type, body) SELECT message_id, type, body FROM revived"
+            " ON CONFLICT (message_id) DO NOTHING) SELECT count(*) FROM revived",
+            queue,
+            chosen,
+        )
+    )
+
+
+async def drop(connection: Connection, queue: str, chosen: str | None) -> int:
+    """Delete the one dead letter, or all, and return how many."""
+    return int(
+        await connection.fetchval(
+            "WITH dropped AS (DELETE FROM local_deliveries WHERE queue = $1 AND dead"
+            " AND ($2::text IS NULL OR message_id::text = $2) RETURNING message_id) SELECT count(*) FROM dropped",
+            queue,
+            chosen,
+        )
+    )

@@ -10,14 +10,18 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from shared import logs, migrations, rabbitmq
+from shared import broker, logs, migrations, rabbitmq
+from shared import dead_letter_commands as commands
 from shared.bus import OpenBus
 from shared.clock import Clock, SystemClock
+from shared.dead_letters import dead_queues
 from shared.settings import ServiceSettings, load
 from shared.web import server
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 Settings_contra = TypeVar("Settings_contra", bound=ServiceSettings, contravariant=True)
+
+USAGE = "[migrate | dead-letters list|show ID|retry ID|retry --all|drop ID|drop --all]"
 
 log = structlog.get_logger()
 
@@ -31,18 +35,43 @@ class Build(Protocol[Settings_contra]):
 
 
 def main(service: str, kind: type[SettingsT], build: Build[SettingsT], migrations_folder: Path) -> None:
-    """Read the settings, then migrate or serve until told to stop; a loop that ends ends the process with status 1."""
+    """Read the settings, then do what the command line says: serve until told to stop, unless it says otherwise.
+
+    A loop that ends while serving ends the process with status 1.
+    """
     settings = load(kind)
     if settings.bus_url.startswith("local:"):
         sys.exit(f"settings: BUS_URL: local: works only inside `fagseminar up`; {service} by itself needs amqp://…")
     logs.configure(service, settings.log_level, settings.log_format)
-    if sys.argv[1:] == ["migrate"]:
-        run(_migrate(service, settings, migrations_folder))
-    elif sys.argv[1:]:
-        sys.exit(f"usage: python -m services.{service} [migrate]")
-    else:
-        app = build(settings, clock=SystemClock(), open_bus=lambda _: rabbitmq.RabbitBus(settings.bus_url))
-        run(_serve(app, settings))
+    match sys.argv[1:]:
+        case []:
+            app = build(settings, clock=SystemClock(), open_bus=lambda _: rabbitmq.RabbitBus(settings.bus_url))
+            run(_serve(app, settings))
+        case ["migrate"]:
+            run(_migrate(service, settings, migrations_folder))
+        case ["dead-letters", *words] if command := _dead_letters(words, service, settings):
+            run(_say(command))
+        case _:
+            sys.exit(f"usage: python -m services.{service} {USAGE}")
+
+
+def _dead_letters(words: list[str], service: str, settings: ServiceSettings) -> Coroutine[None, None, str] | None:
+    """Return the command that `words` name, None if they name none."""
+    queues = dead_queues(service, settings.bus_url, settings.database_url)
+    match words:
+        case ["list"]:
+            return commands.listed(queues)
+        case ["show", chosen]:
+            return commands.shown(queues, chosen)
+        case ["retry", chosen]:
+            return commands.retry(queues, None if chosen == "--all" else chosen)
+        case ["drop", chosen]:
+            return commands.drop(queues, None if chosen == "--all" else chosen)
+    return None
+
+
+async def _say(command: Coroutine[None, None, str]) -> None:
+    sys.stdout.write(f"{await command}\n")
 
 
 async def _serve(app: web.Application, settings: ServiceSettings) -> None:
@@ -61,5 +90,5 @@ def run(work: Coroutine[None, None, None]) -> None:
 
 async def _migrate(service: str, settings: ServiceSettings, folder: Path) -> None:
     applied = await migrations.migrate(settings.database_url, migrations.read(service, folder))
-    await rabbitmq.declare(settings.bus_url)
+    await broker.declare(settings.bus_url)
     log.info("migrated", applied=applied)

@@ -14,8 +14,8 @@ from local.demo.count import Email, Found, Registration, Rule
 from local.demo.visitors import SEMINAR, Visitors
 from local.services import Environment
 from services.notification.rendering import message_id
-from shared import local_bus, rabbitmq
-from shared.topology import queues_of
+from shared.clock import Clock
+from shared.dead_letters import dead_queues
 
 PATIENCE = 60.0  # seconds for all that is under way to arrive
 POLL = 0.1  # seconds between looks
@@ -26,13 +26,13 @@ Connections = dict[str, "asyncpg.Connection[asyncpg.Record]"]
 class Evidence:
     """What is to be seen of the program without asking it."""
 
-    def __init__(self, environments: Mapping[str, Environment]) -> None:
-        self._urls = {name: environment["DATABASE_URL"] for name, environment in environments.items()}
+    def __init__(self, environments: Mapping[str, Environment], clock: Clock) -> None:
+        self._environments = environments
+        self._clock = clock
         self._public_url = environments["notification"]["PUBLIC_URL"]
-        self._bus_urls = {name: environment["BUS_URL"] for name, environment in environments.items()}
 
-    async def gather(self, visitors: Visitors, now: datetime) -> Found:
-        """Return all that is to be found at `now`."""
+    async def gather(self, visitors: Visitors) -> Found:
+        """Return all that is to be found now."""
         copies = Counter(message["headers"]["Message-ID"] for message in await visitors.mailbox())
         async with self._connected() as databases:
             registration, notification = databases["registration"], databases["notification"]
@@ -41,21 +41,21 @@ class Evidence:
                 capacity=await registration.fetchval(CAPACITY, SEMINAR),
                 known=dict(await _known(notification)),
                 emails=[self._email(row) for row in await notification.fetch(EMAILS, SEMINAR)],
-                rules=[Rule(**row) for row in await notification.fetch(RULES, SEMINAR, now)],
+                rules=[Rule(**row) for row in await notification.fetch(RULES, SEMINAR, self._clock.now())],
                 copies=copies,
                 answered=frozenset(visitors.registered),
                 unrelayed=await _unrelayed(databases),
-                dead=await self._dead(databases),
+                dead=await self._dead(),
             )
 
-    async def settle(self, now: datetime) -> None:
+    async def settle(self) -> None:
         """Wait until every message has had its effect and every e-mail that is due has left.
 
         Raises RuntimeError if that takes too long: then something is stuck.
         """
         try:
             async with asyncio.timeout(PATIENCE), self._connected() as databases:
-                while await _under_way(databases, now):  # noqa: ASYNC110 - other processes' doings
+                while await _under_way(databases, self._clock.now()):  # noqa: ASYNC110 - other processes' doings
                     await asyncio.sleep(POLL)
         except TimeoutError:
             raise RuntimeError(f"after {PATIENCE:g} s there are still messages or e-mails under way") from None
@@ -64,20 +64,18 @@ class Evidence:
     async def _connected(self) -> AsyncIterator[Connections]:
         databases: Connections = {}
         try:
-            for name, url in self._urls.items():
-                databases[name] = await asyncpg.connect(url)
+            for name, environment in self._environments.items():
+                databases[name] = await asyncpg.connect(environment["DATABASE_URL"])
             yield databases
         finally:
             for connection in databases.values():
                 await connection.close()
 
-    async def _dead(self, databases: Connections) -> int:
+    async def _dead(self) -> int:
         letters = [
-            await local_bus.dead_letters(databases[service], queue)
-            if url == "local:"
-            else await rabbitmq.dead_letters(url, queue)
-            for service, url in self._bus_urls.items()
-            for queue in queues_of(service)
+            await queue.letters()
+            for service, environment in self._environments.items()
+            for queue in dead_queues(service, environment["BUS_URL"], environment["DATABASE_URL"])
         ]
         return sum(map(len, letters))
 

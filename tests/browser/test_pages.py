@@ -21,7 +21,7 @@ SEMINARS: dict[str, dict[str, Any]] = {  # by slug, what differs from the exampl
     "too-late": {"attendance": {"in_person": {"deadline": "2023-05-20T23:59:59"}, "online": {}}},
     "not-yet-open": {"opens": "2023-05-25T08:00:00+02:00"},
     "no-seats": {"attendance": {"in_person": {"capacity": 0}, "online": {}}},
-    "two-days": {"end": "2023-06-02T13:15", "audience": None, "serving": None, "contact": None},
+    "two-days": {"end": "2023-06-02T13:15", "programme": [], "audience": None, "serving": None, "contact": None},
 }
 LIVES = (EXAMPLE, *SEMINARS)
 Open = Callable[[Page, Site], Awaitable[object]]

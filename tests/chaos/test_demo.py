@@ -1,24 +1,18 @@
 """The story over RabbitMQ, with each kind of service and the broker killed in the middle of it."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from local.rabbitmq import RabbitMQMissingError, find_server
+from tests.conftest import demand_rabbitmq
 from tests.end_to_end.conftest import forget
 from tests.end_to_end.test_demo import play, report
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Iterator[Path]:
-    try:
-        find_server()
-    except RabbitMQMissingError as missing:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI must have RabbitMQ: {missing}")
-        pytest.skip(f"NOT TESTED, no RabbitMQ here: {missing}")
+    demand_rabbitmq()
     yield tmp_path / "state"
     forget(tmp_path / "state")
 

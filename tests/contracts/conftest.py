@@ -16,16 +16,18 @@ import pytest
 import structlog
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelNotFoundEntity
-from yarl import URL
 
 from local.rabbitmq import RabbitMQ
 from shared import local_bus, outbox
+from shared.broker import declare
 from shared.bus import Bus, Handler
 from shared.database import Connection, Database, open_database
+from shared.dead_letters import DeadQueue, LocalDeadQueue, RabbitDeadQueue
 from shared.inbox import once
 from shared.messages import Message
-from shared.rabbitmq import RabbitBus, dead_letters, declare
-from shared.topology import QUEUES
+from shared.rabbitmq import RabbitBus
+from shared.topology import EXCHANGE, QUEUES, permissions
+from tests.contracts.steps import nothing
 
 SERVICES = ("catalog", "registration", "notification")
 NewDatabase = Callable[[str], Awaitable[str]]
@@ -38,12 +40,8 @@ EFFECTS = (
 NEWEST = "CREATE TABLE newest (queue text, subject text, revision integer, PRIMARY KEY (queue, subject))"
 
 
-async def nothing(_queue: str, _message: Message) -> None:
-    """Be the hook of those who want none."""
-
-
 class Journey(ABC):
-    """Catalog relays its outbox; registration and notification consume. The databases stay when processes go."""
+    """Catalog publishes, registration and notification consume, all relay. The databases stay when processes go."""
 
     retry_delays = (0.1, 0.2)
 
@@ -51,15 +49,20 @@ class Journey(ABC):
         self.urls = urls
         self.before_effect: Hook = nothing  # in the effect's transaction
         self.after_commit: Hook = nothing  # before the bus learns of it
+        self.consuming: dict[str, asyncio.Task[None]] = {}
         self._delivered: Counter[tuple[str, UUID]] = Counter()
 
     @abstractmethod
-    def ends(self) -> Callable[[Database], Bus]:
+    def ends(self) -> Callable[[str, Database], Bus]:
         """Return what makes each service's end of the bus."""
 
     @abstractmethod
+    def dead_queue(self, queue: str) -> DeadQueue:
+        """Return where the messages lie that `queue` has given up."""
+
     async def dead(self, queue: str) -> list[str]:
         """Return the ids of the messages that `queue` has given up."""
+        return [letter.id for letter in await self.dead_queue(queue).letters()]
 
     @abstractmethod
     async def close_queues(self) -> None:
@@ -79,19 +82,24 @@ class Journey(ABC):
         self._stack = AsyncExitStack()
         end = self.ends()
         self.databases = {s: await self._stack.enter_async_context(open_database(self.urls[s])) for s in SERVICES}
-        self.buses = {service: end(self.databases[service]) for service in SERVICES}
+        self.buses = {service: end(service, self.databases[service]) for service in SERVICES}
         self.start_consumers()
-        self._relay = outbox.Relay(self.databases["catalog"], self.buses["catalog"])
-        self._relaying = asyncio.create_task(self._relay.run())
+        self._relays = {service: outbox.Relay(self.databases[service], self.buses[service]) for service in SERVICES}
+        self._relaying = [asyncio.create_task(relay.run()) for relay in self._relays.values()]
 
     def start_consumers(self) -> None:
-        self._consuming = [asyncio.create_task(self._consume(queue)) for queue in QUEUES]
+        for queue in QUEUES:
+            self.start_consumer(queue)
+
+    def start_consumer(self, queue: str) -> asyncio.Task[None]:
+        self.consuming[queue] = asyncio.create_task(self._consume(queue))
+        return self.consuming[queue]
 
     async def stop_consumers(self) -> None:
-        await _cancel(*self._consuming)
+        await _cancel(*self.consuming.values())
 
     async def stop(self) -> None:
-        await _cancel(self._relaying)
+        await _cancel(*self._relaying)
         await self.stop_consumers()
         for bus in self.buses.values():
             await bus.close()
@@ -126,7 +134,7 @@ class Journey(ABC):
         async with open_database(self.urls["catalog"], connections=1) as database, database.transaction() as connection:
             for message in messages:
                 await outbox.record(connection, message)
-        self._relay.nudge()
+        self._relays["catalog"].nudge()
 
     async def publish(self, message: Message) -> None:
         await self.buses["catalog"].publish(message)
@@ -185,43 +193,22 @@ async def _cancel(*tasks: asyncio.Task[None]) -> None:
 class LocalJourney(Journey):
     """Over the bus of the single process."""
 
-    def ends(self) -> Callable[[Database], Bus]:
+    def ends(self) -> Callable[[str, Database], Bus]:
         bus = local_bus.LocalBus(self.retry_delays)
-        return lambda database: local_bus.LocalEndpoint(bus, database)
+        return lambda _, database: local_bus.LocalEndpoint(bus, database)
 
-    async def dead(self, queue: str) -> list[str]:
-        connection = await asyncpg.connect(self.urls[queue.partition(".")[0]])
-        try:
-            return await local_bus.dead_letters(connection, queue)
-        finally:
-            await connection.close()
+    def dead_queue(self, queue: str) -> DeadQueue:
+        return LocalDeadQueue(self.urls[queue.partition(".")[0]], queue)
 
     async def close_queues(self) -> None:
         await self.stop_consumers()
 
 
-class RabbitJourney(Journey):
-    """Over a vhost of its own."""
+class Broker:
+    """A vhost, to look behind the bus with."""
 
-    watch = 0.5
-    drain = 0.2
-
-    def __init__(self, urls: dict[str, str], broker: str) -> None:
-        super().__init__(urls)
-        self.broker = broker
-
-    def ends(self) -> Callable[[Database], Bus]:
-        return lambda _: RabbitBus(
-            self.broker, retry_delays=self.retry_delays, timeout=1.0, watch=self.watch, drain=self.drain
-        )
-
-    async def dead(self, queue: str) -> list[str]:
-        return await dead_letters(self.broker, queue)
-
-    async def close_queues(self) -> None:
-        await self.stop_consumers()
-        for queue in QUEUES:
-            await self.delete_queue(queue)
+    def __init__(self, url: str) -> None:
+        self.url = url
 
     async def delete_queue(self, queue: str) -> None:
         async with self.channel() as channel:
@@ -237,9 +224,34 @@ class RabbitJourney(Journey):
 
     @asynccontextmanager
     async def channel(self) -> AsyncIterator[AbstractChannel]:
-        """Lend a channel to look behind the bus with."""
-        async with await aio_pika.connect(self.broker) as connection, connection.channel() as channel:
+        """Lend a channel of a user who may do everything."""
+        async with await aio_pika.connect(self.url) as connection, connection.channel() as channel:
             yield channel
+
+
+class RabbitJourney(Broker, Journey):
+    """Over a vhost of its own."""
+
+    watch = 0.5
+    drain = 0.2
+
+    def __init__(self, urls: dict[str, str], broker: str) -> None:
+        Broker.__init__(self, broker)
+        Journey.__init__(self, urls)
+        self.users = dict.fromkeys(SERVICES, broker)
+
+    def ends(self) -> Callable[[str, Database], Bus]:
+        return lambda service, _: RabbitBus(
+            self.users[service], retry_delays=self.retry_delays, timeout=1.0, watch=self.watch, drain=self.drain
+        )
+
+    def dead_queue(self, queue: str) -> DeadQueue:
+        return RabbitDeadQueue(self.users[queue.partition(".")[0]], queue)
+
+    async def close_queues(self) -> None:
+        await self.stop_consumers()
+        for queue in QUEUES:
+            await self.delete_queue(queue)
 
 
 @pytest.fixture
@@ -295,19 +307,32 @@ async def _add_vhosts(node: RabbitMQ, names: list[str]) -> None:
 
 
 @pytest.fixture
+def broker(rabbitmq: RabbitMQ, vhost: str) -> Broker:
+    return Broker(rabbitmq.url(vhost))
+
+
+@pytest.fixture
 def control(rabbitmq: RabbitMQ) -> Control:
     """Return `rabbitmqctl` for the node."""
     return rabbitmq._control
 
 
 @pytest.fixture
-async def restricted(rabbitmq: RabbitMQ, vhost: str, control: Control) -> str:
-    """Return the URL of a broker user who may do what `shared/rabbitmq.py` asks for registration, no more."""
-    url = rabbitmq.url(vhost, user="registration")
-    await control("add_user", "registration", str(URL(url).password))
-    own, shared = r"^registration\.", r"^(registration\.|fagseminar$)"
-    await control("set_permissions", "--vhost", vhost, "registration", own, shared, shared)
-    return url
+async def users(rabbitmq: RabbitMQ, vhost: str) -> dict[str, str]:
+    """Return each service's URL, with a broker user who may do in `vhost` what the topology says, no more."""
+    may = {service: permissions(service) for service in SERVICES}
+    place = {service: {"user": service, "vhost": vhost} for service in SERVICES}
+    definitions = {
+        "users": [{"name": service, "tags": "", **rabbitmq._hashed(service)} for service in SERVICES],
+        "permissions": [
+            {**place[s], "configure": may[s].configure, "write": may[s].write, "read": may[s].read} for s in SERVICES
+        ],
+        "topic_permissions": [
+            {**place[s], "exchange": EXCHANGE, "write": may[s].publish, "read": may[s].bind} for s in SERVICES
+        ],
+    }
+    await rabbitmq._control("import_definitions", text=json.dumps(definitions))
+    return {service: rabbitmq.url(vhost, user=service) for service in SERVICES}
 
 
 _numbers = itertools.count()

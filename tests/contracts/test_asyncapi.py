@@ -17,8 +17,8 @@ import yaml
 from jsonschema import Draft7Validator, FormatChecker
 
 from local.asyncapi import as_yaml
+from shared.broker import declare
 from shared.messages import DATA, MalformedMessageError, Message, decode, encode
-from shared.rabbitmq import declare
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "asyncapi.yaml"

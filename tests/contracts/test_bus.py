@@ -1,122 +1,38 @@
-"""What holds between an outbox and the effects of its messages, over either bus; then what only RabbitMQ can break."""
+"""What holds between an outbox and the effects of its messages, over either bus."""
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from typing import TYPE_CHECKING
 
-import aio_pika
 import pytest
 import structlog
-from aio_pika.exceptions import AMQPError
 
 from shared import outbox
-from shared.bus import PublishError
-from shared.messages import EmailSnapshot, Message, RegistrationSnapshot, SeminarSnapshot, decode
-from shared.rabbitmq import DELIVERY_LIMIT, RabbitBus, _stop, dead_queue, delivery_exchange, retry_queue
-from shared.topology import EXCHANGE
+from shared.messages import Message
+from tests.contracts.steps import (
+    NOTIFICATION,
+    PATIENCE,
+    REGISTRATION,
+    Fails,
+    Notices,
+    Waits,
+    effects_come,
+    eventually,
+    ids,
+    make_email,
+    make_registration,
+    make_seminar,
+    nothing,
+)
 
 if TYPE_CHECKING:
-    from aio_pika.abc import AbstractChannel
-
-    from local.rabbitmq import RabbitMQ
     from shared.database import Database
-    from tests.contracts.conftest import Control, Journey, RabbitJourney
-
-REGISTRATION = "registration.seminar"
-NOTIFICATION = "notification.seminar"
-PATIENCE = 20.0  # seconds; what takes longer will not come
-START = datetime(2023, 6, 1, 8, tzinfo=UTC)
-
-
-def make_seminar(**overrides: Any) -> Message:
-    values = {"slug": "planstrategi-4-0", "revision": 1, "status": "published", "title": "Planstrategi 4.0"}
-    times = {"start": START, "end": START, "zone": "Europe/Oslo", "attendance": {}}
-    return make_message("seminar.published", SeminarSnapshot(**{**values, **times, **overrides}))
-
-
-def make_message(message_type: str, data: Any) -> Message:
-    return Message(source="test", type=message_type, subject="planstrategi-4-0", time=START, data=data)
-
-
-def make_registration(**overrides: Any) -> Message:
-    person = {"name": "Kari", "email": "kari@example.no", "language": "nb", "registered_at": START}
-    values = {"id": uuid4(), "version": 1, "seminar": "s", "status": "confirmed", "attendance": "online", **person}
-    return make_message("registration.confirmed", RegistrationSnapshot(**{**values, **overrides}))
-
-
-def ids(*messages: Message) -> list[UUID]:
-    return [message.id for message in messages]
-
-
-async def eventually(look: Callable[[], Awaitable[object]], expected: object, seconds: float = PATIENCE) -> None:
-    seen = await look()
-    deadline = asyncio.get_running_loop().time() + seconds
-    while seen != expected and asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(0.02)
-        seen = await look()
-    assert seen == expected
-
-
-async def effects_come(journey: "Journey", queue: str, *messages: Message, seconds: float = PATIENCE) -> None:
-    """Wait until each of `messages` has had one effect and nothing else has had any, whatever their order."""
-
-    async def look() -> list[UUID]:
-        return sorted(await journey.effects(queue))
-
-    await eventually(look, sorted(ids(*messages)), seconds)
-
-
-class Fails:
-    """A hook that raises for one message at one queue, so many times."""
-
-    def __init__(self, queue: str, message: Message, times: int = 1_000) -> None:
-        self.queue = queue
-        self.message = message.id
-        self.left = times
-
-    async def __call__(self, queue: str, message: Message) -> None:
-        if (queue, message.id) == (self.queue, self.message) and self.left:
-            self.left -= 1
-            raise ArithmeticError("asked to fail")
-
-
-class Notices:
-    """A hook that lets a test wait until a message has reached registration."""
-
-    def __init__(self) -> None:
-        self.reached = asyncio.Event()
-
-    async def __call__(self, queue: str, _message: Message) -> None:
-        if queue == REGISTRATION:
-            self.reached.set()
-
-
-class Waits(Notices):
-    """A hook that lets nobody past until `released`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.released = asyncio.Event()
-
-    async def __call__(self, queue: str, message: Message) -> None:
-        await super().__call__(queue, message)
-        await self.released.wait()
-
-
-async def nothing(_queue: str, _message: Message) -> None:
-    """Be the hook that does not interfere."""
+    from tests.contracts.conftest import Journey
 
 
 async def record_and_fail(database: "Database", message: Message) -> None:
     async with database.transaction() as connection:
         await outbox.record(connection, message)
         raise ArithmeticError("asked to fail")
-
-
-# --- over either bus ---
 
 
 async def test_a_recorded_message_has_one_effect_at_every_subscriber(journey: "Journey") -> None:
@@ -262,10 +178,7 @@ async def test_what_the_bus_does_not_take_stays_in_the_outbox_and_then_flows(jou
 
 
 async def test_a_type_without_consumers_is_published_all_the_same(journey: "Journey") -> None:
-    email = {"seminar": "s", "kind": "reminder", "generation": 1, "message_id": "<1@example.no>"}
-    message = make_message("email.sent", EmailSnapshot(id=uuid4(), registration=uuid4(), **email))
-
-    await journey.record(message)
+    await journey.record(make_email())
 
     await eventually(journey.owed, [])
 
@@ -313,260 +226,3 @@ async def test_the_correlation_id_arrives_with_the_message(journey: "Journey") -
         await journey.record(make_seminar())
 
     await eventually(lambda: journey.correlations(REGISTRATION), ["request-1"])
-
-
-# --- what only RabbitMQ can break ---
-
-
-async def never_gone(_channel: "AbstractChannel") -> set[asyncio.Future[object]]:
-    """Hear nothing, neither from the channel nor from the broker."""
-    return {asyncio.get_running_loop().create_future()}
-
-
-async def publish_raw(url: str, exchange: str) -> None:
-    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
-        target = await channel.get_exchange(exchange, ensure=False)
-        await target.publish(aio_pika.Message(b"{}"), NOTIFICATION)
-
-
-async def test_publishing_where_no_queue_listens_is_an_error(rabbit_journey: "RabbitJourney") -> None:
-    await rabbit_journey.close_queues()
-
-    with pytest.raises(PublishError, match="NO_ROUTE"):
-        await rabbit_journey.publish(make_seminar())
-
-
-async def test_publishing_to_an_exchange_that_is_gone_is_an_error(rabbit_journey: "RabbitJourney") -> None:
-    async with rabbit_journey.channel() as channel:
-        await channel.exchange_delete(EXCHANGE)
-
-    with pytest.raises(PublishError):
-        await rabbit_journey.publish(make_seminar())
-
-
-async def test_a_message_that_a_full_queue_refuses_is_an_error(rabbit_journey: "RabbitJourney") -> None:
-    async with rabbit_journey.channel() as channel:
-        queue = await channel.declare_queue("full", arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
-        await queue.bind(EXCHANGE, "seminar.published")
-
-    await rabbit_journey.publish(make_seminar())
-    with pytest.raises(PublishError):
-        await rabbit_journey.publish(make_seminar())
-
-
-async def test_publishing_without_a_broker_is_an_error() -> None:
-    bus = RabbitBus("amqp://guest:guest@127.0.0.1:1/")  # a port on which nobody listens
-
-    with pytest.raises(PublishError):
-        await bus.publish(make_seminar())
-    await bus.close()
-
-
-async def test_publishing_to_a_broker_that_never_answers_is_an_error_in_time() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silence:
-        bus = RabbitBus(f"amqp://guest:guest@127.0.0.1:{silence.getsockname()[1]}/", timeout=0.3)
-
-        async with asyncio.timeout(2):
-            with pytest.raises(PublishError):
-                await bus.publish(make_seminar())
-            await bus.close()
-
-
-async def test_a_broker_short_of_memory_makes_publishing_fail_in_time_and_then_all_flows(
-    rabbit_journey: "RabbitJourney", control: "Control"
-) -> None:
-    message = make_seminar()
-
-    await control("set_vm_memory_high_watermark", "0.0000001")
-    try:
-        async with asyncio.timeout(3):
-            with pytest.raises(PublishError):
-                await rabbit_journey.publish(message)
-    finally:
-        await control("set_vm_memory_high_watermark", "0.4")
-    await rabbit_journey.record(message)
-
-    await effects_come(rabbit_journey, REGISTRATION, message)
-
-
-async def test_a_message_is_persistent_and_says_what_it_is(rabbit_journey: "RabbitJourney") -> None:
-    message = make_seminar().model_copy(update={"correlationid": "request-1"})
-    await rabbit_journey.stop_consumers()
-
-    await rabbit_journey.publish(message)
-
-    async with rabbit_journey.channel() as channel:
-        found = await (await channel.get_queue(REGISTRATION)).get()
-        assert found.delivery_mode == 2
-        assert found.content_type == "application/cloudevents+json"
-        assert (found.message_id, found.type) == (str(message.id), message.type)
-        assert found.correlation_id == "request-1"
-        assert decode(found.body) == message
-
-
-async def test_messages_flow_again_after_the_broker_has_cut_all_connections(
-    rabbit_journey: "RabbitJourney", vhost: str, control: "Control"
-) -> None:
-    before, after = make_seminar(), make_seminar()
-    await rabbit_journey.record(before)
-    await effects_come(rabbit_journey, REGISTRATION, before)
-
-    await control("close_all_connections", "--vhost", vhost, "test")
-    await rabbit_journey.record(after)
-
-    await effects_come(rabbit_journey, REGISTRATION, before, after, seconds=15)
-    await effects_come(rabbit_journey, NOTIFICATION, before, after, seconds=15)
-
-
-async def test_a_handler_at_work_when_the_connection_is_cut_ends_and_its_redelivery_changes_nothing(
-    rabbit_journey: "RabbitJourney", vhost: str, control: "Control"
-) -> None:
-    message = make_seminar()
-    rabbit_journey.before_effect = waits = Waits()
-
-    await rabbit_journey.record(message)
-    await asyncio.wait_for(waits.reached.wait(), PATIENCE)
-    await control("close_all_connections", "--vhost", vhost, "test")
-    await eventually(lambda: rabbit_journey.consumers(REGISTRATION), 1)
-    assert await rabbit_journey.delivered(REGISTRATION, message) == 0
-    waits.released.set()
-
-    await effects_come(rabbit_journey, REGISTRATION, message)
-    await eventually(lambda: rabbit_journey.delivered(REGISTRATION, message), 2)
-    await effects_come(rabbit_journey, REGISTRATION, message)
-
-
-async def test_a_consumer_that_is_stopped_lets_its_handler_finish_and_answer(
-    rabbit_journey: "RabbitJourney", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    message, after, stopped = make_seminar(), make_seminar(), asyncio.Event()
-
-    async def stop(*arguments: Any) -> None:
-        await _stop(*arguments)
-        stopped.set()
-
-    monkeypatch.setattr("shared.rabbitmq._stop", stop)
-    rabbit_journey.drain = 10
-    await rabbit_journey.restart()
-    rabbit_journey.before_effect = waits = Waits()
-    await rabbit_journey.record(message)
-    await asyncio.wait_for(waits.reached.wait(), PATIENCE)
-
-    stopping = asyncio.create_task(rabbit_journey.stop_consumers())
-    await asyncio.wait_for(stopped.wait(), PATIENCE)
-    waits.released.set()
-    await stopping
-    rabbit_journey.start_consumers()
-    await rabbit_journey.record(after)
-
-    await effects_come(rabbit_journey, REGISTRATION, message, after)
-    assert await rabbit_journey.delivered(REGISTRATION, message) == 1
-
-
-async def test_messages_flow_again_after_the_broker_was_killed(
-    rabbit_journey: "RabbitJourney", rabbitmq: "RabbitMQ"
-) -> None:
-    before, during, after = make_seminar(), make_seminar(), make_seminar()
-    await rabbit_journey.record(before)
-    await effects_come(rabbit_journey, REGISTRATION, before)
-
-    await rabbitmq.kill()
-    await rabbit_journey.record(during)
-    await rabbitmq.start()
-    await rabbit_journey.record(after)
-
-    await effects_come(rabbit_journey, REGISTRATION, before, during, after, seconds=15)
-    await effects_come(rabbit_journey, NOTIFICATION, before, during, after, seconds=15)
-
-
-@pytest.mark.parametrize("told", [True, False])
-async def test_a_deleted_queue_comes_back(
-    rabbit_journey: "RabbitJourney", monkeypatch: pytest.MonkeyPatch, *, told: bool
-) -> None:
-    if told:  # by the broker, long before the watchdog looks
-        rabbit_journey.watch = 60
-    else:
-        monkeypatch.setattr("shared.rabbitmq._gone", never_gone)
-    await rabbit_journey.restart()
-    before, after = make_seminar(), make_seminar()
-    await rabbit_journey.record(before)
-    await effects_come(rabbit_journey, REGISTRATION, before)
-
-    await rabbit_journey.delete_queue(REGISTRATION)
-    await eventually(lambda: rabbit_journey.consumers(REGISTRATION), 1)
-    await rabbit_journey.record(after)
-
-    await effects_come(rabbit_journey, REGISTRATION, before, after)
-
-
-async def test_a_malformed_body_is_a_dead_letter_at_once_and_says_why(rabbit_journey: "RabbitJourney") -> None:
-    async with rabbit_journey.channel() as channel:
-        exchange = await channel.get_exchange(EXCHANGE)
-        await exchange.publish(aio_pika.Message(b'{"specversion": "1.0"}', message_id="odd"), "seminar.published")
-
-    await eventually(lambda: rabbit_journey.dead(REGISTRATION), ["odd"])
-    await eventually(lambda: rabbit_journey.dead(NOTIFICATION), ["odd"])
-    async with rabbit_journey.channel() as channel:
-        letter = await (await channel.get_queue(dead_queue(REGISTRATION))).get()
-        assert letter.headers["x-attempts"] == 1
-        assert str(letter.headers["x-error"]).startswith("MalformedMessageError: malformed:")
-
-
-async def test_a_dead_letter_says_why_without_personal_data(rabbit_journey: "RabbitJourney") -> None:
-    async def fail(_queue: str, _message: Message) -> None:
-        raise ValueError("kari@example.no is odd\nDETAIL: (Kari Nordmann)")
-
-    rabbit_journey.before_effect = fail
-    message = make_registration()
-
-    await rabbit_journey.record(message)
-
-    await eventually(lambda: rabbit_journey.dead("notification.registration"), [str(message.id)])
-    async with rabbit_journey.channel() as channel:
-        letter = await (await channel.get_queue(dead_queue("notification.registration"))).get()
-        assert letter.headers["x-attempts"] == 3
-        assert letter.headers["x-error"] == "ValueError: [redacted] is odd"
-
-
-async def test_a_failed_message_that_finds_no_retry_queue_goes_back(
-    rabbit_journey: "RabbitJourney", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shared.rabbitmq.REQUEUE_PAUSE", 0.05)
-    await eventually(lambda: rabbit_journey.consumers(REGISTRATION), 1)
-    await rabbit_journey.delete_queue(retry_queue(REGISTRATION, 0.1))
-    message = make_seminar()
-    rabbit_journey.before_effect = Fails(REGISTRATION, message, times=3)
-
-    await rabbit_journey.record(message)
-
-    await effects_come(rabbit_journey, REGISTRATION, message)
-
-
-async def test_a_message_that_nobody_ever_answers_for_is_given_up(rabbit_journey: "RabbitJourney") -> None:
-    await rabbit_journey.stop_consumers()
-    message = make_seminar()
-    await rabbit_journey.publish(message)
-
-    async with rabbit_journey.channel() as channel:
-        queue = await channel.get_queue(REGISTRATION)
-        for _ in range(DELIVERY_LIMIT + 1):
-            await (await queue.get()).nack(requeue=True)
-
-    await eventually(lambda: rabbit_journey.dead(REGISTRATION), [str(message.id)])
-
-
-async def test_a_service_may_do_its_own_part_and_nothing_more(rabbit_journey: "RabbitJourney", restricted: str) -> None:
-    """Registration's broker user gets its deleted queue back, retries and buries; notification is out of its reach."""
-    message, poison = make_seminar(), make_seminar()
-    rabbit_journey.before_effect = Fails(REGISTRATION, poison)
-    await rabbit_journey.close_queues()
-    rabbit_journey.buses["registration"] = RabbitBus(restricted, retry_delays=rabbit_journey.retry_delays)
-
-    rabbit_journey.start_consumers()
-    await rabbit_journey.record(message, poison)
-
-    await effects_come(rabbit_journey, REGISTRATION, message)
-    await eventually(lambda: rabbit_journey.dead(REGISTRATION), [str(poison.id)])
-    for exchange in ("", delivery_exchange(NOTIFICATION)):
-        with pytest.raises(AMQPError, match="ACCESS_REFUSED"):
-            await publish_raw(restricted, exchange)

@@ -108,7 +108,7 @@ async def test_a_taken_port_is_one_clear_line(data: Path) -> None:
     with taken_port() as port:
         _, error = await asyncio.to_thread(launch(data, port).communicate, timeout=60)
 
-    assert error.splitlines() == [f"fagseminar: port {port} is taken; choose another: make run PORT={port + 1}"]
+    assert error.splitlines() == [f"fagseminar: port {port} is taken; choose another, such as PORT={port + 1}"]
 
 
 @pytest.mark.parametrize(

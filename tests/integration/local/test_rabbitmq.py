@@ -18,6 +18,7 @@ from yarl import URL
 from local import rabbitmq as module
 from local.processes import command_of
 from local.rabbitmq import RabbitMQ, RabbitMQError, RabbitMQMissingError, find_server
+from tests.conftest import demand_rabbitmq
 from tests.eventually import eventually
 from tests.ordinary_user import AS_ROOT, CHECKOUT, copied_for_nobody, python_for_all
 
@@ -40,13 +41,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Give a state folder for a node of the test's own; without RabbitMQ the test is skipped, in CI it fails."""
-    try:
-        find_server()
-    except RabbitMQMissingError as missing:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI must have RabbitMQ: {missing}")
-        pytest.skip(f"NOT TESTED, no RabbitMQ here: {missing}")
+    """Give a state folder for a node of the test's own."""
+    demand_rabbitmq()
     return tmp_path / "state"
 
 

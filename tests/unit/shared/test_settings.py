@@ -176,4 +176,5 @@ def test_an_unknown_argument_is_answered_with_the_usage() -> None:
     process = ran("catalog", "serve")
 
     assert process.returncode == 1
-    assert process.stderr == "usage: python -m services.catalog [migrate]\n"
+    assert process.stderr.startswith("usage: python -m services.catalog [migrate | dead-letters ")
+    assert process.stderr.count("\n") == 1

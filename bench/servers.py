@@ -1,0 +1,97 @@
+"""Servers to be measured, each a process of its own: a service as production runs it, and the least aiohttp can do."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+
+import aiohttp
+import uvloop
+from aiohttp import web
+from yarl import URL
+
+from local.processes import end, free_port
+from local.supervisor import ROOT
+from local.up import NOTHING
+from services.catalog import app as catalog
+from services.catalog.settings import Settings
+from shared import logs
+from shared.clock import SystemClock
+from shared.local_bus import LocalBus, LocalEndpoint
+from shared.settings import load
+from shared.web import health
+from shared.web.server import listen, serving, stop_signal
+
+PATIENCE = 30.0  # seconds for a server to answer
+POLL = 0.05  # seconds
+
+
+@asynccontextmanager
+async def started(name: str, environment: Mapping[str, str] = NOTHING) -> AsyncIterator[URL]:
+    """Run one of `SERVERS` as a process of its own while the caller's block runs, and give its address."""
+    port = free_port()
+    process = await asyncio.to_thread(_spawn, name, {**environment, "PORT": str(port)})
+    url = URL(f"http://127.0.0.1:{port}")
+    try:
+        async with aiohttp.ClientSession() as session, asyncio.timeout(PATIENCE):
+            while not await _answers(session, url / "health" / "live"):  # noqa: ASYNC110 - over HTTP
+                await asyncio.sleep(POLL)
+        yield url
+    finally:
+        await end(process, ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0)))  # patience in seconds
+
+
+def _spawn(name: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "bench.servers", name],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stderr=subprocess.DEVNULL,
+    )
+
+
+async def _answers(session: aiohttp.ClientSession, url: URL) -> bool:
+    try:
+        async with session.get(url) as answer:
+            return answer.ok
+    except aiohttp.ClientConnectionError:
+        return False
+
+
+def bare() -> web.Application:
+    """Return what answers every GET of /SIZE with so many bytes, made ready before."""
+    bodies: dict[str, bytes] = {}
+
+    async def answer(request: web.Request) -> web.Response:
+        size = request.match_info["size"]
+        body = bodies.setdefault(size, b"x" * int(size))
+        return web.Response(body=body, content_type="text/html", charset="utf-8")
+
+    app = web.Application()
+    app.add_routes([*health.ROUTES, web.get("/{size:\\d+}", answer)])
+    return app
+
+
+def a_catalog() -> web.Application:
+    """Return catalog as production runs it, but for the bus, which has nothing to do with its pages."""
+    settings = load(Settings)
+    logs.configure("catalog", settings.log_level, settings.log_format)
+    return catalog.build(settings, clock=SystemClock(), open_bus=partial(LocalEndpoint, LocalBus()))
+
+
+SERVERS = {"bare": bare, "catalog": a_catalog}
+
+
+async def _serve(name: str) -> None:
+    stop = stop_signal()
+    async with serving(SERVERS[name](), listen("127.0.0.1", int(os.environ["PORT"]))):
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(sys.argv[1]))
