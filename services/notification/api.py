@@ -2,23 +2,42 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 from aiohttp import web
+from pydantic import ValidationError
 
-from services.notification import store
+from services.notification import commands, store
+from services.notification.change import AnnouncedError, CancelledError
 from services.notification.model import State
-from services.notification.rendering import message_id
+from services.notification.rehearsal import (
+    NOBODY,
+    Foreseen,
+    Outgoing,
+    PreviewRequest,
+    Rehearsal,
+    RehearsalOfChange,
+    RehearsalRequest,
+    RehearsedEmail,
+    preview_url,
+    sample,
+)
+from services.notification.rendering import Renderer, message_id
 from shared.database import Connection
 from shared.messages import SeminarSnapshot
-from shared.web.keys import DATABASE, SETTINGS
+from shared.web.bodies import read_json
+from shared.web.keys import CLOCK, DATABASE, SETTINGS
+from shared.web.middleware import HTML_POLICY
 from shared.web.organiser import organiser_of
-from shared.web.problems import Problem, not_found
+from shared.web.problems import Problem, field_errors, not_found
 from shared.web.queries import after, asked, cursor, no_cursor
 
 PAGE = 100  # e-mails in one answer
+RENDERER = web.AppKey("RENDERER", Renderer)
 
 
 async def list_emails(request: web.Request) -> web.Response:
@@ -58,6 +77,73 @@ async def list_reminders(request: web.Request) -> web.Response:
     return web.json_response({"items": [_plain(row) for row in rows], "next": None})
 
 
+async def rehearse(request: web.Request) -> web.Response:
+    """Answer with what would go out from now on, as it stands or after a change; nothing is sent or kept."""
+    organiser_of(request)
+    given = await read_json(request, RehearsalRequest)
+    try:
+        async with request.app[DATABASE].snapshot() as connection:
+            foreseen = await commands.rehearse(connection, given.seminar, given.change, request.app[CLOCK].now())
+    except CancelledError:
+        raise Problem(409, "seminar-cancelled", "The seminar is cancelled") from None
+    except AnnouncedError:
+        raise Problem(409, "seminar-announced", "People know of the seminar: cancel it instead") from None
+    if foreseen is None:
+        detail = "Notification has never heard of it: it does not exist, or it is a draft, of which nobody is told"
+        raise Problem(404, "not-found", "There is no such seminar", detail=detail)
+    return web.json_response(_rehearsal(foreseen, request.app[RENDERER]).model_dump(mode="json"))
+
+
+async def preview(request: web.Request) -> web.Response:
+    """Show an e-mail as somebody who does not exist would get it: as HTML, or as text for whoever wants only that."""
+    organiser_of(request)
+    given = _preview_request(request)
+    async with request.app[DATABASE].snapshot() as connection:
+        seminar = await _asked_seminar(request, connection)
+        rules = await store.get_rules(connection, seminar.slug)
+    moments = [rule.due_at for rule in rules if rule.rule == given.rule and rule.attendance is given.attendance]
+    if given.rule and not moments:
+        raise not_found("reminder")
+    email = sample(seminar, given.kind, given.attendance, given.language)
+    return _shown(request, request.app[RENDERER].render(NOBODY, email, max([request.app[CLOCK].now(), *moments])))
+
+
+def _preview_request(request: web.Request) -> PreviewRequest:
+    try:
+        return PreviewRequest.model_validate(dict(request.query))
+    except ValidationError as error:
+        raise Problem(422, "invalid", "The query does not fit", errors=field_errors(error)) from None
+
+
+def _shown(request: web.Request, content: bytes) -> web.Response:
+    accepted = request.headers.get("Accept", "")
+    form = "plain" if "text/plain" in accepted and "text/html" not in accepted else "html"
+    message = message_from_bytes(content, policy=default)
+    part = message.get_body((form,))
+    headers = {**HTML_POLICY, "Content-Language": message["Content-Language"], "Vary": "Accept"}
+    return web.Response(text=part.get_content() if part else "", content_type=f"text/{form}", headers=headers)
+
+
+def _rehearsal(foreseen: Foreseen, renderer: Renderer) -> Rehearsal:
+    items = tuple(
+        _rehearsed(foreseen, email, recipients, renderer) for email, recipients in sorted(foreseen.emails.items())
+    )
+    if foreseen.difference is None:
+        return Rehearsal(items=items)
+    return RehearsalOfChange(items=items, difference=foreseen.difference)
+
+
+def _rehearsed(foreseen: Foreseen, email: Outgoing, recipients: int, renderer: Renderer) -> RehearsedEmail:
+    seminar = foreseen.outlook.seminar
+    example = sample(seminar, email.kind, email.attendance, email.language)
+    return RehearsedEmail(
+        **email._asdict() | {"rule": email.rule or None},
+        recipients=recipients,
+        subject=renderer.subject(example, email.due_at),
+        preview_url=None if foreseen.difference else preview_url(seminar.slug, email),
+    )
+
+
 def _email(row: asyncpg.Record, public_url: str) -> dict[str, Any]:
     return _plain(row) | {"message_id": message_id(row["id"], public_url)}
 
@@ -93,4 +179,6 @@ ROUTES: Iterable[web.RouteDef] = (
     web.get("/api/emails", list_emails),
     web.post("/api/emails/{id}/retry", retry_email),
     web.get("/api/reminders", list_reminders),
+    web.post("/api/rehearsals", rehearse),
+    web.get("/api/rehearsals/preview", preview),
 )

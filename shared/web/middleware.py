@@ -26,6 +26,11 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+HTML_POLICY = {  # an e-mail's HTML, as a document of its own: it may look as it likes and do nothing
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self';"
+    " sandbox allow-popups allow-popups-to-escape-sandbox",
+}
+
 # Pages whose address is a secret of one person. Not `no-referrer`: under that browsers post `Origin: null`.
 PERSONAL = re.compile(r"/(my|unsubscribe|seminars/[^/]*/watch)/")
 PRIVATE = {"Referrer-Policy": "same-origin", "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
