@@ -6,7 +6,7 @@ from uuid import UUID
 from services.notification import store
 from services.notification.change import Change
 from services.notification.model import Kind, consequences, owed
-from services.notification.rehearsal import Foreseen, Outlook, compare, foresee, outgoing
+from services.notification.rehearsal import Batch, Foreseen, Outlook, compare, foresee, outgoing
 from shared.database import Connection
 from shared.messages import RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
 
@@ -35,19 +35,19 @@ async def rehearse(connection: Connection, slug: str, change: Change | None, now
     if seminar is None:
         return None
     moved_revision, rules = await store.get_moved_revision(connection, slug), await store.get_rules(connection, slug)
-    standing = await _foreseen(connection, Outlook(seminar, moved_revision, rules), now)
+    written = await store.unsent(connection, slug, now)
+    standing = await _foreseen(connection, Outlook(seminar, moved_revision, rules), written, now)
     if change is None:
         return standing
-    after = await _foreseen(connection, foresee(standing.outlook, change, now), now)
+    after = await _foreseen(connection, foresee(standing.outlook, change, now), written, now)
     return after._replace(difference=compare(standing, after))
 
 
-async def _foreseen(connection: Connection, outlook: Outlook, now: datetime) -> Foreseen:
-    batches = await store.unsent(connection, outlook.seminar.slug, now)
-    batches += await store.to_be_reminded(connection, outlook.seminar.slug, outlook.scheduled)
+async def _foreseen(connection: Connection, outlook: Outlook, written: list[Batch], now: datetime) -> Foreseen:
+    planned = await store.to_be_reminded(connection, outlook.seminar.slug, outlook.scheduled)
     if outlook.notice:
-        batches += await store.to_be_told(connection, outlook.seminar, outlook.notice)
-    return Foreseen(outlook, outgoing(outlook, batches, now))
+        planned += await store.to_be_told(connection, outlook.seminar, outlook.notice)
+    return Foreseen(outlook, outgoing(outlook, [*written, *planned], now))
 
 
 async def learn_of_registration(

@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -11,6 +12,7 @@ from services.notification.model import Kind
 from shared import tokens
 from shared.database import Database
 from shared.messages import Attendance, RegistrationStatus, Venue
+from tests.eventually import eventually
 from tests.integration.notification.conftest import Notification
 from tests.snapshots import DAY_BEFORE, QUARTER_BEFORE, make_registration, make_seminar
 
@@ -178,12 +180,18 @@ async def forget_all(database: Database) -> None:
 async def test_a_rehearsal_changes_no_row(notification: Notification, organiser: aiohttp.ClientSession) -> None:
     await notification.learn(make_seminar(), make_registration())
     await notification.settled()
+    await eventually(partial(all_is_told, notification))
     before = await all_rows(notification)
 
     await rehearse(organiser, HALF_AN_HOUR_LATER)
     await show(organiser)
 
     assert await all_rows(notification) == before
+
+
+async def all_is_told(notification: Notification) -> bool:
+    async with notification.database.connection() as connection:
+        return not await connection.fetchval("SELECT count(*) FROM outbox")
 
 
 async def all_rows(notification: Notification) -> list[list[asyncpg.Record]]:
