@@ -2,21 +2,24 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 from aiohttp import web
 
 from services.notification import store
+from services.notification.answers import Email, Emails, Reminder, Reminders, Retried
 from services.notification.model import State
 from services.notification.rendering import message_id
 from shared.database import Connection
 from shared.messages import SeminarSnapshot
+from shared.web.bodies import json_answer
 from shared.web.keys import DATABASE, SETTINGS
+from shared.web.openapi import routes
+from shared.web.operations import Answer, Operation
 from shared.web.organiser import organiser_of
 from shared.web.problems import Problem, not_found
-from shared.web.queries import after, asked, cursor, no_cursor
+from shared.web.queries import ListingOfSeminar, OfSeminar, after, asked, cursor, no_cursor
 
 PAGE = 100  # e-mails in one answer
 
@@ -28,9 +31,9 @@ async def list_emails(request: web.Request) -> web.Response:
     async with request.app[DATABASE].connection() as connection:
         seminar = await _asked_seminar(request, connection)
         rows = await store.listing(connection, seminar.slug, behind, PAGE + 1)
-    public_url = request.app[SETTINGS].public_url
+    items = tuple(_email(row, request.app[SETTINGS].public_url) for row in rows[:PAGE])
     following = cursor(rows[PAGE - 1]["due_at"].isoformat(), rows[PAGE - 1]["id"]) if len(rows) > PAGE else None
-    return web.json_response({"items": [_email(row, public_url) for row in rows[:PAGE]], "next": following})
+    return json_answer(Emails(items=items, next=following))
 
 
 async def retry_email(request: web.Request) -> web.Response:
@@ -46,7 +49,7 @@ async def retry_email(request: web.Request) -> web.Response:
         raise not_found("e-mail")
     if state not in (State.FAILED, State.PENDING):
         raise Problem(409, "not-retriable", f"The e-mail is {state}; only one that failed or rests is tried again")
-    return web.json_response({"id": str(identifier), "state": State.PENDING.value}, status=202)
+    return json_answer(Retried(id=identifier), status=202)
 
 
 async def list_reminders(request: web.Request) -> web.Response:
@@ -55,23 +58,15 @@ async def list_reminders(request: web.Request) -> web.Response:
     async with request.app[DATABASE].connection() as connection:
         seminar = await _asked_seminar(request, connection)
         rows = await store.reminders(connection, seminar.slug)
-    return web.json_response({"items": [_plain(row) for row in rows], "next": None})
+    return json_answer(Reminders(items=tuple(Reminder(**row) for row in rows)))
 
 
-def _email(row: asyncpg.Record, public_url: str) -> dict[str, Any]:
-    return _plain(row) | {"message_id": message_id(row["id"], public_url)}
-
-
-def _plain(row: asyncpg.Record) -> dict[str, Any]:
-    """Return the row with instants and ids as JSON has them."""
-    return {
-        key: value.isoformat() if isinstance(value, datetime) else str(value) if isinstance(value, UUID) else value
-        for key, value in row.items()
-    }
+def _email(row: asyncpg.Record, public_url: str) -> Email:
+    return Email(**row, message_id=message_id(row["id"], public_url))
 
 
 async def _asked_seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
-    seminar = await store.get_seminar(connection, asked(request, "seminar"))
+    seminar = await store.get_seminar(connection, asked(request, OfSeminar).seminar)
     if seminar is None:
         raise not_found("seminar")
     return seminar
@@ -89,8 +84,28 @@ def _after(request: web.Request) -> tuple[datetime, UUID] | None:
     raise no_cursor()
 
 
-ROUTES: Iterable[web.RouteDef] = (
-    web.get("/api/emails", list_emails),
-    web.post("/api/emails/{id}/retry", retry_email),
-    web.get("/api/reminders", list_reminders),
+ABOUT = "What is said to those who come to a seminar: its e-mails and what became of them, its reminders and when."
+
+OPERATIONS = (
+    Operation(
+        web.get("/api/emails", list_emails),
+        answers={200: Answer(Emails)},
+        callers=("organiser",),
+        query=ListingOfSeminar,
+        problems={404: ("not-found",)},
+    ),
+    Operation(
+        web.post("/api/emails/{id}/retry", retry_email),
+        answers={202: Answer(Retried)},
+        callers=("organiser",),
+        problems={409: ("not-retriable",)},
+    ),
+    Operation(
+        web.get("/api/reminders", list_reminders),
+        answers={200: Answer(Reminders)},
+        callers=("organiser",),
+        query=OfSeminar,
+        problems={404: ("not-found",)},
+    ),
 )
+ROUTES: Iterable[web.RouteDef] = routes("notification", ABOUT, OPERATIONS)
