@@ -79,7 +79,7 @@ class Operation(NamedTuple):
 
     def _usual_problems(self) -> Iterable[Problems]:
         yield {503: ("unavailable",)}
-        if "anyone" not in self.callers:
+        if self.callers != ("anyone",):
             yield {401: ("unauthorised",)}
         if self.route.method in UNSAFE:
             yield {403: ("cross-site",)}

@@ -5,6 +5,7 @@ answer. It runs as the program that it is, over HTTP, beside the service.
 """
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -17,6 +18,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from schemathesis.specs.openapi.definitions import OPENAPI_31  # as the OpenAPI Initiative has published it
 
+from services.catalog.app import build as build_catalog
+from services.catalog.settings import Settings as CatalogSettings
 from services.notification import commands as notification
 from services.notification.app import build as build_notification
 from services.notification.settings import Settings as NotificationSettings
@@ -35,6 +38,7 @@ from tests.factories import (
     TOKEN,
     Client,
     RecordingBus,
+    make_body,
     make_registration_snapshot,
     make_settings,
     make_sign_up_body,
@@ -90,15 +94,23 @@ class Api(NamedTuple):
 
     client: Client
     tokens: Mapping[str, str]
-    known: Mapping[str, str]
+    known: Mapping[str, list[str]]
 
     def configuration(self) -> str:
         return CONFIGURATION.format(
             checks="\n".join(f"{check}.enabled = true" for check in CHECKS),
-            dictionaries="\n".join(f'{name}.values = ["{value}"]' for name, value in self.known.items()),
+            dictionaries="\n".join(f"{name}.values = {json.dumps(values)}" for name, values in self.known.items()),
             parameters="\n".join(f'"{name}" = {{dictionary = "{name}", probability = 0.7}}' for name in self.known),
             tokens="\n".join(f'{caller}.bearer = "{token}"' for caller, token in self.tokens.items()),
         )
+
+
+async def fill_catalog(client: Client) -> Api:
+    for slug in (SLUG, "cancelled"):
+        put = await client.put(f"/api/seminars/{slug}", json=make_body(slug=slug), headers=ORGANISER)
+        assert put.status == 201
+    assert (await client.post("/api/seminars/cancelled/cancel", headers=ORGANISER)).status == 200
+    return Api(client, {"organiser": TOKEN}, {"slug": [SLUG, "cancelled"]})
 
 
 async def fill_registration(client: Client) -> Api:
@@ -106,16 +118,17 @@ async def fill_registration(client: Client) -> Api:
         await registration.learn_of_seminar(connection, make_snapshot(), NOW)
     taken = await (await client.post("/api/registrations", json=make_sign_up_body())).json()
     link = sign((SECRET.encode(),), "manage", Link(UUID(taken["id"]), 1))
-    return Api(client, {"organiser": TOKEN, "link": link}, {"seminar": SLUG})
+    return Api(client, {"organiser": TOKEN, "link": link}, {"seminar": [SLUG]})
 
 
 async def fill_notification(client: Client) -> Api:
-    reminders = [{"before_start": "P1D", "attendance": ["online", "in_person"]}]
+    reminders = [{"before_start": before, "attendance": ["in_person"]} for before in ("P1D", "P30D")]
     async with client.app[DATABASE].transaction() as connection:
         await notification.learn_of_seminar(connection, make_snapshot(reminders=reminders), NOW, "")
         await notification.learn_of_registration(connection, make_registration_snapshot(), NOW, "")
-    (email,) = (await (await client.get(f"/api/emails?seminar={SLUG}", headers=ORGANISER)).json())["items"]
-    return Api(client, {"organiser": TOKEN}, {"seminar": SLUG, "id": email["id"]})
+    emails = (await (await client.get(f"/api/emails?seminar={SLUG}", headers=ORGANISER)).json())["items"]
+    assert {email["state"] for email in emails} == {"pending", "covered"}, "one that can be retried, one that cannot"
+    return Api(client, {"organiser": TOKEN}, {"seminar": [SLUG], "id": [email["id"] for email in emails]})
 
 
 class Service(NamedTuple):
@@ -132,6 +145,7 @@ def notification_settings(database_url: str) -> NotificationSettings:
 
 
 SERVICES = {
+    "catalog": Service(build_catalog, lambda url: make_settings(CatalogSettings, url), fill_catalog),
     "registration": Service(
         build_registration, lambda url: make_settings(RegistrationSettings, url), fill_registration
     ),
