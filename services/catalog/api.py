@@ -6,11 +6,14 @@ from typing import Any
 from aiohttp import web
 
 from services.catalog import commands, store
+from services.catalog.answers import ListedSeminar, Seminars
 from services.catalog.document import Document, Livestream, Recording
-from services.catalog.listing import behind, cursor_of, wanted_of
+from services.catalog.listing import Search, behind, cursor_of, wanted_of
 from services.catalog.model import Seminar
-from shared.web.bodies import read_json
+from shared.web.bodies import json_answer, read_json
 from shared.web.keys import CLOCK, DATABASE
+from shared.web.openapi import routes
+from shared.web.operations import Answer, Operation
 from shared.web.organiser import organiser_of
 from shared.web.preconditions import etag, if_match
 from shared.web.problems import Problem, not_found
@@ -25,7 +28,8 @@ async def list_seminars(request: web.Request) -> web.Response:
         found = await store.search(connection, wanted, place, PAGE + 1, request.app[CLOCK].now())
     shown = found[:PAGE]
     following = cursor_of(shown[-1]) if len(found) > PAGE else None
-    return web.json_response({"items": [_listed(seminar) for seminar in shown], "next": following})
+    items = tuple(ListedSeminar(**dict(seminar.document), cancelled=seminar.cancelled) for seminar in shown)
+    return json_answer(Seminars(items=items, next=following))
 
 
 async def get_seminar(request: web.Request) -> web.Response:
@@ -101,23 +105,65 @@ async def _change(request: web.Request, command: Callable[..., Any]) -> web.Resp
 
 
 def _answer(seminar: Seminar, status: int = 200) -> web.Response:
-    return web.json_response(_shown(seminar), status=status, headers=etag(seminar.revision))
+    return json_answer(seminar.document, status=status, headers=etag(seminar.revision))
 
 
-def _shown(seminar: Seminar) -> dict[str, Any]:
-    return seminar.document.model_dump(mode="json")
-
-
-def _listed(seminar: Seminar) -> dict[str, Any]:
-    fields = {"slug", "title", "summary", "start", "end", "zone", "organisers"}
-    return seminar.document.model_dump(mode="json", include=fields) | {"cancelled": seminar.cancelled}
-
-
-ROUTES: Iterable[web.RouteDef] = (
-    web.get("/api/seminars", list_seminars),
-    web.get("/api/seminars/{slug}", get_seminar),
-    web.put("/api/seminars/{slug}", put_seminar),
-    web.post("/api/seminars/{slug}/cancel", cancel_seminar),
-    web.put("/api/seminars/{slug}/livestream", put_livestream),
-    web.put("/api/seminars/{slug}/recording", put_recording),
+ABOUT = (
+    "What can be attended: seminars as documents, the same as in a seminar file. A text is a string, or a map by"
+    " language; times are local to the seminar's zone."
 )
+DOCUMENT = Answer(Document, headers=("ETag",))
+EXAMPLE = {
+    "slug": "planstrategi-4-0",
+    "title": {"nb": "Planstrategi 4.0", "en": "Planning strategy 4.0"},
+    "start": "2023-06-01T10:00",
+    "end": "2023-06-01T13:15",
+    "venue": {"name": "Akersgata 64", "address": "Akersgata 64, Oslo"},
+    "attendance": {"in_person": {"capacity": 60, "deadline": "2023-05-29"}, "online": {}},
+    "reminders": [{"before_start": "P1D"}],
+}
+
+OPERATIONS = (
+    Operation(
+        web.get("/api/seminars", list_seminars),
+        answers={200: Answer(Seminars)},
+        query=Search,
+    ),
+    Operation(
+        web.get("/api/seminars/{slug}", get_seminar),
+        answers={200: DOCUMENT, 304: Answer(None, headers=("ETag",))},
+        callers=("anyone", "organiser"),
+        headers=("If-None-Match",),
+    ),
+    Operation(
+        web.put("/api/seminars/{slug}", put_seminar),
+        answers={200: DOCUMENT, 201: DOCUMENT},
+        callers=("organiser",),
+        headers=("If-Match",),
+        body=Document,
+        example=EXAMPLE,
+        problems={409: ("seminar-cancelled", "seminar-announced"), 428: ("precondition-required",)},
+    ),
+    Operation(
+        web.post("/api/seminars/{slug}/cancel", cancel_seminar),
+        answers={200: DOCUMENT},
+        callers=("organiser",),
+    ),
+    Operation(
+        web.put("/api/seminars/{slug}/livestream", put_livestream),
+        answers={200: DOCUMENT},
+        callers=("organiser",),
+        body=Livestream,
+        example={"url": "https://stream.example.org/planstrategi-4-0"},
+        problems={409: ("seminar-cancelled",)},
+    ),
+    Operation(
+        web.put("/api/seminars/{slug}/recording", put_recording),
+        answers={200: DOCUMENT},
+        callers=("organiser",),
+        body=Recording,
+        example={"url": "https://film.example.org/planstrategi-4-0"},
+        problems={409: ("seminar-cancelled",)},
+    ),
+)
+ROUTES: Iterable[web.RouteDef] = routes("catalog", ABOUT, OPERATIONS)

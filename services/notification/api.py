@@ -4,24 +4,23 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import default
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 from aiohttp import web
-from pydantic import ValidationError
 
 from services.notification import commands, store
+from services.notification.answers import Email, Emails, PreviewRequest, Reminder, Reminders, Retried
 from services.notification.change import AnnouncedError, CancelledError
 from services.notification.model import State
 from services.notification.rehearsal import (
     NOBODY,
     Foreseen,
     Outgoing,
-    PreviewRequest,
     Rehearsal,
     RehearsalOfChange,
     RehearsalRequest,
+    Rehearsed,
     RehearsedEmail,
     preview_url,
     sample,
@@ -29,12 +28,14 @@ from services.notification.rehearsal import (
 from services.notification.rendering import Renderer, message_id
 from shared.database import Connection
 from shared.messages import SeminarSnapshot
-from shared.web.bodies import read_json
+from shared.web.bodies import json_answer, read_json
 from shared.web.keys import CLOCK, DATABASE, SETTINGS
 from shared.web.middleware import HTML_POLICY
+from shared.web.openapi import routes
+from shared.web.operations import Answer, Operation
 from shared.web.organiser import organiser_of
-from shared.web.problems import Problem, field_errors, not_found
-from shared.web.queries import after, asked, cursor, no_cursor
+from shared.web.problems import Problem, not_found
+from shared.web.queries import ListingOfSeminar, OfSeminar, after, asked, cursor, no_cursor
 
 PAGE = 100  # e-mails in one answer
 RENDERER = web.AppKey("RENDERER", Renderer)
@@ -47,9 +48,9 @@ async def list_emails(request: web.Request) -> web.Response:
     async with request.app[DATABASE].connection() as connection:
         seminar = await _asked_seminar(request, connection)
         rows = await store.listing(connection, seminar.slug, behind, PAGE + 1)
-    public_url = request.app[SETTINGS].public_url
+    items = tuple(_email(row, request.app[SETTINGS].public_url) for row in rows[:PAGE])
     following = cursor(rows[PAGE - 1]["due_at"].isoformat(), rows[PAGE - 1]["id"]) if len(rows) > PAGE else None
-    return web.json_response({"items": [_email(row, public_url) for row in rows[:PAGE]], "next": following})
+    return json_answer(Emails(items=items, next=following))
 
 
 async def retry_email(request: web.Request) -> web.Response:
@@ -65,7 +66,7 @@ async def retry_email(request: web.Request) -> web.Response:
         raise not_found("e-mail")
     if state not in (State.FAILED, State.PENDING):
         raise Problem(409, "not-retriable", f"The e-mail is {state}; only one that failed or rests is tried again")
-    return web.json_response({"id": str(identifier), "state": State.PENDING.value}, status=202)
+    return json_answer(Retried(id=identifier), status=202)
 
 
 async def list_reminders(request: web.Request) -> web.Response:
@@ -74,7 +75,7 @@ async def list_reminders(request: web.Request) -> web.Response:
     async with request.app[DATABASE].connection() as connection:
         seminar = await _asked_seminar(request, connection)
         rows = await store.reminders(connection, seminar.slug)
-    return web.json_response({"items": [_plain(row) for row in rows], "next": None})
+    return json_answer(Reminders(items=tuple(Reminder(**row) for row in rows)))
 
 
 async def rehearse(request: web.Request) -> web.Response:
@@ -91,13 +92,13 @@ async def rehearse(request: web.Request) -> web.Response:
     if foreseen is None:
         detail = "Notification has never heard of it: it does not exist, or it is a draft, of which nobody is told"
         raise Problem(404, "not-found", "There is no such seminar", detail=detail)
-    return web.json_response(_rehearsal(foreseen, request.app[RENDERER]).model_dump(mode="json"))
+    return json_answer(_rehearsal(foreseen, request.app[RENDERER]))
 
 
 async def preview(request: web.Request) -> web.Response:
     """Show an e-mail as somebody who does not exist would get it: as HTML, or as text for whoever wants only that."""
     organiser_of(request)
-    given = _preview_request(request)
+    given = asked(request, PreviewRequest)
     async with request.app[DATABASE].snapshot() as connection:
         seminar = await _asked_seminar(request, connection)
         rules = await store.get_rules(connection, seminar.slug)
@@ -106,13 +107,6 @@ async def preview(request: web.Request) -> web.Response:
         raise not_found("reminder")
     email = sample(seminar, given.kind, given.attendance, given.language)
     return _shown(request, request.app[RENDERER].render(NOBODY, email, max([request.app[CLOCK].now(), *moments])))
-
-
-def _preview_request(request: web.Request) -> PreviewRequest:
-    try:
-        return PreviewRequest.model_validate(dict(request.query))
-    except ValidationError as error:
-        raise Problem(422, "invalid", "The query does not fit", errors=field_errors(error)) from None
 
 
 def _shown(request: web.Request, content: bytes) -> web.Response:
@@ -144,20 +138,12 @@ def _rehearsed(foreseen: Foreseen, email: Outgoing, recipients: int, renderer: R
     )
 
 
-def _email(row: asyncpg.Record, public_url: str) -> dict[str, Any]:
-    return _plain(row) | {"message_id": message_id(row["id"], public_url)}
-
-
-def _plain(row: asyncpg.Record) -> dict[str, Any]:
-    """Return the row with instants and ids as JSON has them."""
-    return {
-        key: value.isoformat() if isinstance(value, datetime) else str(value) if isinstance(value, UUID) else value
-        for key, value in row.items()
-    }
+def _email(row: asyncpg.Record, public_url: str) -> Email:
+    return Email(**row, message_id=message_id(row["id"], public_url))
 
 
 async def _asked_seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
-    seminar = await store.get_seminar(connection, asked(request, "seminar"))
+    seminar = await store.get_seminar(connection, asked(request, OfSeminar).seminar)
     if seminar is None:
         raise not_found("seminar")
     return seminar
@@ -175,10 +161,43 @@ def _after(request: web.Request) -> tuple[datetime, UUID] | None:
     raise no_cursor()
 
 
-ROUTES: Iterable[web.RouteDef] = (
-    web.get("/api/emails", list_emails),
-    web.post("/api/emails/{id}/retry", retry_email),
-    web.get("/api/reminders", list_reminders),
-    web.post("/api/rehearsals", rehearse),
-    web.get("/api/rehearsals/preview", preview),
+ABOUT = "What is said to those who come to a seminar: its e-mails and what became of them, its reminders and when."
+
+OPERATIONS = (
+    Operation(
+        web.get("/api/emails", list_emails),
+        answers={200: Answer(Emails)},
+        callers=("organiser",),
+        query=ListingOfSeminar,
+        problems={404: ("not-found",)},
+    ),
+    Operation(
+        web.post("/api/emails/{id}/retry", retry_email),
+        answers={202: Answer(Retried)},
+        callers=("organiser",),
+        problems={409: ("not-retriable",)},
+    ),
+    Operation(
+        web.get("/api/reminders", list_reminders),
+        answers={200: Answer(Reminders)},
+        callers=("organiser",),
+        query=OfSeminar,
+        problems={404: ("not-found",)},
+    ),
+    Operation(
+        web.post("/api/rehearsals", rehearse),
+        answers={200: Answer(Rehearsed)},
+        callers=("organiser",),
+        body=RehearsalRequest,
+        example={"seminar": "planstrategi-4-0"},
+        problems={404: ("not-found",), 409: ("seminar-cancelled", "seminar-announced")},
+    ),
+    Operation(
+        web.get("/api/rehearsals/preview", preview),
+        answers={200: Answer("text/html")},
+        callers=("organiser",),
+        query=PreviewRequest,
+        problems={404: ("not-found",)},
+    ),
 )
+ROUTES: Iterable[web.RouteDef] = routes("notification", ABOUT, OPERATIONS)

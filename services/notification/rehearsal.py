@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, RootModel
 
 from services.notification.change import Change, changed
 from services.notification.model import (
@@ -44,17 +44,6 @@ class RehearsalRequest(Frozen):
     """Its slug."""
     change: Change | None = None
     """The seminar document as it would be."""
-
-
-class PreviewRequest(Frozen):
-    """Which e-mail to show, and as whoever attends so and reads this language would get it."""
-
-    seminar: str
-    kind: Kind
-    attendance: Attendance
-    language: Language
-    rule: str | None = None
-    """Of a reminder, which rule."""
 
 
 class RehearsedEmail(Frozen):
@@ -110,6 +99,10 @@ class RehearsalOfChange(Rehearsal):
     """What would go out after a change, and how that differs from what would without it."""
 
     difference: Difference
+
+
+class Rehearsed(RootModel[RehearsalOfChange | Rehearsal]):
+    """What would go out; with a change, also how that differs."""
 
 
 # --- what is to come ---
