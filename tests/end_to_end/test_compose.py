@@ -83,7 +83,7 @@ async def site(
 ) -> AsyncIterator[Site]:
     need("caddy", "wget")
     folder = tmp_path_factory.mktemp("containers")
-    project, mailbox = read(TRY_OUT), Mailbox(folder / "mailbox")
+    project, mailbox = read(TRY_OUT, LOG_LEVEL="DEBUG"), Mailbox(folder / "mailbox")
     async with AsyncExitStack() as stack:
         smtp_port = await stack.enter_async_context(mailbox.serving())
         stack.push_async_callback(forget, postgres, rabbitmq)
