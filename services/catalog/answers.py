@@ -23,4 +23,4 @@ class Seminars(AnswerBody):
 
     items: tuple[ListedSeminar, ...]
     next: str | None
-    """What to ask for as `after` to go on; null at the end."""
+    """What to ask for as after to go on; null at the end."""

@@ -145,11 +145,6 @@ OPERATIONS = (
         problems={409: ("seminar-cancelled", "seminar-announced"), 428: ("precondition-required",)},
     ),
     Operation(
-        web.post("/api/seminars/{slug}/cancel", cancel_seminar),
-        answers={200: DOCUMENT},
-        callers=("organiser",),
-    ),
-    Operation(
         web.put("/api/seminars/{slug}/livestream", put_livestream),
         answers={200: DOCUMENT},
         callers=("organiser",),
@@ -164,6 +159,11 @@ OPERATIONS = (
         body=Recording,
         example={"url": "https://film.example.org/planstrategi-4-0"},
         problems={409: ("seminar-cancelled",)},
+    ),
+    Operation(
+        web.post("/api/seminars/{slug}/cancel", cancel_seminar),
+        answers={200: DOCUMENT},
+        callers=("organiser",),
     ),
 )
 ROUTES: Iterable[web.RouteDef] = routes("catalog", ABOUT, OPERATIONS)

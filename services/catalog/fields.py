@@ -222,6 +222,17 @@ def _truth(given: object) -> bool:
     raise wrong("wants true or false")
 
 
+NOT_BLANK: dict[str, Any] = {"pattern": r"\S"}
+PART = {"type": "string", **NOT_BLANK}
+BY_LANGUAGE = {
+    "type": "object",
+    "properties": dict.fromkeys(LANGUAGES, PART),
+    "additionalProperties": False,
+    "minProperties": 1,
+}
+TEXT = WithJsonSchema({"anyOf": [PART, BY_LANGUAGE], "description": "One text for all, or one a language."})
+
+
 def _shaped(pattern: str) -> WithJsonSchema:
     """Return the schema of what is written as `pattern`, which stands for the kind's own."""
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
@@ -232,9 +243,9 @@ def _or_text(schema: dict[str, Any], text: dict[str, Any]) -> WithJsonSchema:
 
 
 Slug = Annotated[str, Field(max_length=80, json_schema_extra={"pattern": SLUG}), AfterValidator(_slug)]
-Line = Annotated[str, BeforeValidator(_single)]
-Words = Annotated[Text, BeforeValidator(_by_language(_line))]  # one line, in one language or several
-Prose = Annotated[Text, BeforeValidator(_by_language(_paragraphs))]  # Markdown
+Line = Annotated[str, Field(json_schema_extra=NOT_BLANK), BeforeValidator(_single)]
+Words = Annotated[Text, BeforeValidator(_by_language(_line)), TEXT]  # one line, in one language or several
+Prose = Annotated[Text, BeforeValidator(_by_language(_paragraphs)), TEXT]  # Markdown
 Email = Annotated[str, Field(json_schema_extra={"pattern": EMAIL}), AfterValidator(_email)]
 Address = Annotated[str, Field(json_schema_extra={"format": "uri"}), AfterValidator(web_address)]
 Zone = Annotated[str, AfterValidator(_known_zone)]

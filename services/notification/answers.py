@@ -41,7 +41,7 @@ class Emails(AnswerBody):
 
     items: tuple[Email, ...]
     next: str | None
-    """What to ask for as `after` to go on; null at the end."""
+    """What to ask for as after to go on; null at the end."""
 
 
 class Retried(AnswerBody):

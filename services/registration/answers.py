@@ -53,7 +53,7 @@ class Registrations(AnswerBody):
 
     items: tuple[Registered, ...]
     next: str | None
-    """What to ask for as `after` to go on; null at the end."""
+    """What to ask for as after to go on; null at the end."""
 
 
 class InPerson(AnswerBody):

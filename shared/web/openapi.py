@@ -27,7 +27,7 @@ VERSION = "1.0.0"  # of the APIs: a breaking change would be a new address, so t
 JSON = "application/json"
 REFERENCE = "#/components/schemas/{model}"
 IN_GENERAL = (
-    "Whatever is not done is answered with problem details (RFC 9457), whose `type` stays the same. 404 and 405 also"
+    "Whatever is not done is answered with problem details (RFC 9457), whose type stays the same. 404 and 405 also"
     " answer an address that there is not and a method that an address does not have; 500 is always a mistake of ours."
     " Answers may come to have more fields: pass over those that you do not know."
 )
@@ -103,7 +103,7 @@ def _parameters(operation: Operation) -> Iterator[Tree]:
         for name, field in schema["properties"].items():
             yield {"name": name, "in": "query", "required": name in schema.get("required", ()), **_parameter(field)}
     for name in operation.headers:
-        yield {"name": name, "in": "header", **HEADERS[name]}
+        yield {"name": name, "in": "header", "required": False, **HEADERS[name]}
 
 
 def _parameter(field: Tree) -> Tree:
@@ -189,8 +189,10 @@ def curl(origin: str, path: str, method: str, operation: Tree) -> str:
     given = {parameter["name"]: parameter for parameter in operation.get("parameters", ()) if "example" in parameter}
     address = origin + path.format(**{name: parameter["example"] for name, parameter in given.items()})
     asked = {name: parameter["example"] for name, parameter in given.items() if parameter["in"] == "query"}
-    lines = [f"curl -X {method.upper()} '{address}{'?' + urlencode(asked) if asked else ''}'"]
-    lines += [f"-H 'Authorization: Bearer {caller}'" for scheme in operation.get("security", ()) for caller in scheme]
+    verb = "" if method == "get" else f"-X {method.upper()} "
+    lines = [f"curl {verb}'{address}{'?' + urlencode(asked) if asked else ''}'"]
+    if {} not in operation["security"]:
+        lines.append('-H "Authorization: Bearer $TOKEN"')
     if "requestBody" in operation:
         content = json.dumps(operation["requestBody"]["content"][JSON].get("example", {}), ensure_ascii=False)
         lines += [f"-H 'Content-Type: {JSON}'", f"-d {quote(content)}"]

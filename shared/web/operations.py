@@ -20,7 +20,7 @@ SCHEMES: Mapping[str, Mapping[str, Any]] = {
     "organiser": {"type": "http", "scheme": "bearer", "description": "A token from ORGANISER_TOKENS."},
     "link": {"type": "http", "scheme": "bearer", "description": "What stands after /my/ in a mailed link."},
 }
-TAG = {"type": "string", "pattern": f"^{REVISION.pattern}$", "examples": ['"3"']}
+TAG = {"type": "string", "pattern": f"^{REVISION.pattern}$"}
 HEADERS: Mapping[str, Mapping[str, Any]] = {
     "Content-Disposition": {"description": "A name for the file.", "schema": {"type": "string"}},
     "ETag": {"description": "The revision or version, for If-Match.", "schema": TAG},

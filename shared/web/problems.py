@@ -18,7 +18,7 @@ class FieldError(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     field: str
-    """The field by its path in the body, such as `programme.0.title`, or the name of a query's field or a header."""
+    """The field by its path in the body, such as programme.0.title, or the name of a query's field or a header."""
     detail: str
     """What would be right, in English."""
 

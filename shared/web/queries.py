@@ -29,10 +29,10 @@ class Listing(Query):
     """Where a list goes on."""
 
     after: Annotated[str, Field(min_length=1)] | None = None
-    """`next` of the answer before, as it was given; left out for the beginning."""
+    """What the answer before has as next; left out for the beginning."""
 
 
-class ListingOfSeminar(OfSeminar, Listing):
+class ListingOfSeminar(Listing, OfSeminar):
     """Which seminar's list, and where it goes on."""
 
 

@@ -6,6 +6,7 @@ answer. It runs as the program that it is, over HTTP, beside the service.
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from uuid import UUID
 
 import pytest
 from jsonschema import Draft202012Validator
+from markupsafe import escape
 from schemathesis.specs.openapi.definitions import OPENAPI_31  # as the OpenAPI Initiative has published it
 
 from services.catalog.app import build as build_catalog
@@ -86,6 +88,11 @@ negative_data_rejection.expected-statuses = [400, 401, 403, 404, 409, 412, 413, 
 
 [auth.openapi]
 {tokens}
+
+# So that another is left to be changed.
+[[operations]]
+include-operation-id = "cancel_seminar"
+parameters.slug = "cancelled"
 """
 
 
@@ -99,18 +106,18 @@ class Api(NamedTuple):
     def configuration(self) -> str:
         return CONFIGURATION.format(
             checks="\n".join(f"{check}.enabled = true" for check in CHECKS),
-            dictionaries="\n".join(f"{name}.values = {json.dumps(values)}" for name, values in self.known.items()),
-            parameters="\n".join(f'"{name}" = {{dictionary = "{name}", probability = 0.7}}' for name in self.known),
+            dictionaries="\n".join(f'"{name}".values = {json.dumps(values)}' for name, values in self.known.items()),
+            parameters="\n".join(f'"{name}" = {{dictionary = "{name}", probability = 0.8}}' for name in self.known),
             tokens="\n".join(f'{caller}.bearer = "{token}"' for caller, token in self.tokens.items()),
         )
 
 
 async def fill_catalog(client: Client) -> Api:
-    for slug in (SLUG, "cancelled"):
+    for slug in ("live", "cancelled"):
         put = await client.put(f"/api/seminars/{slug}", json=make_body(slug=slug), headers=ORGANISER)
         assert put.status == 201
     assert (await client.post("/api/seminars/cancelled/cancel", headers=ORGANISER)).status == 200
-    return Api(client, {"organiser": TOKEN}, {"slug": [SLUG, "cancelled"]})
+    return Api(client, {"organiser": TOKEN}, {"slug": ["live", "cancelled"]})
 
 
 async def fill_registration(client: Client) -> Api:
@@ -118,7 +125,7 @@ async def fill_registration(client: Client) -> Api:
         await registration.learn_of_seminar(connection, make_snapshot(), NOW)
     taken = await (await client.post("/api/registrations", json=make_sign_up_body())).json()
     link = sign((SECRET.encode(),), "manage", Link(UUID(taken["id"]), 1))
-    return Api(client, {"organiser": TOKEN, "link": link}, {"seminar": [SLUG]})
+    return Api(client, {"organiser": TOKEN, "link": link}, {"seminar": [SLUG], "body.seminar": [SLUG]})
 
 
 async def fill_notification(client: Client) -> Api:
@@ -185,3 +192,17 @@ async def test_a_document_is_openapi(name: str, new_database: NewDatabase) -> No
     assert [
         f"{error.json_path}: {error.message}" for error in Draft202012Validator(OPENAPI_31).iter_errors(document)
     ] == []
+
+
+@pytest.mark.parametrize("name", SERVICES)
+async def test_a_page_shows_every_operation_and_value_of_the_document(name: str, new_database: NewDatabase) -> None:
+    async with serving(name, await new_database(name)) as api:
+        document = await (await api.client.get(f"/api/{name}/openapi.json")).json()
+        page = await (await api.client.get(f"/api/{name}/?lang=nn")).text()
+
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    shown = {target for target in re.findall(r'id="(\w+)"', page) if f'href="#{target}"' in page}
+    assert '<html lang="nn">' in page
+    assert {operation["operationId"] for operation in operations} <= shown
+    assert {name for name in document["components"]["schemas"] if f'id="{name}"' not in page} == set()
+    assert all(escape(operation["summary"]) in page for operation in operations)
