@@ -4,32 +4,23 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import yaml
+
+from services.catalog import yaml_file
 
 
 class ImportRefusedError(RuntimeError):
     """The file was not taken; the text names each field at fault."""
 
 
-class _TextLoader(yaml.SafeLoader):
-    """Loads every scalar but null as text: YAML 1.1 reads 10:00 as 600 and no as false."""
-
-
-_TextLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag == "tag:yaml.org,2002:null"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
 def read_document(path: Path) -> dict[str, Any]:
     """Return the seminar document in the file; raises ImportRefusedError with the line that is no YAML."""
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_TextLoader)  # noqa: S506 - a SafeLoader
+        document = yaml_file.read(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ImportRefusedError(f"{path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml_file.NotYamlError, UnicodeDecodeError) as error:
         raise ImportRefusedError(f"{path}: no YAML: {error}") from error
-    if not isinstance(document, dict) or "slug" not in document:
+    if "slug" not in document:
         raise ImportRefusedError(f"{path}: slug: missing")
     return document
 

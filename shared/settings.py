@@ -47,13 +47,18 @@ class ServiceSettings(BaseSettings):
         """The secret keys: the first signs, all verify."""
         return tuple(key.strip().encode() for key in self.secret_key.split(","))
 
+    @property
+    def organisers(self) -> list[tuple[str, str]]:
+        """The name and the token of each organiser."""
+        entries = (entry.strip().rpartition(":") for entry in self.organiser_tokens.split(","))
+        return [(name or "organiser", token) for name, _, token in entries]
+
     def organiser(self, presented: str) -> str | None:
         """Return the name of the organiser whose token was presented, or None."""
         found = None
-        for entry in self.organiser_tokens.split(","):
-            name, _, token = entry.strip().rpartition(":")
+        for name, token in self.organisers:
             if secrets.compare_digest(token.encode(), presented.encode()):
-                found = name or "organiser"
+                found = name
         return found
 
 

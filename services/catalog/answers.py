@@ -1,6 +1,10 @@
 """What catalog's API answers, besides the seminar document."""
 
+from datetime import datetime
+
+from services.catalog.differences import Difference
 from services.catalog.fields import Moment
+from services.catalog.warnings import Kind
 from shared.messages import Text
 from shared.web.bodies import AnswerBody
 
@@ -22,5 +26,45 @@ class Seminars(AnswerBody):
     """The seminars that were asked for."""
 
     items: tuple[ListedSeminar, ...]
+    next: str | None
+    """What to ask for as after to go on; null at the end."""
+
+
+class Said(AnswerBody):
+    """What is wrong with a field."""
+
+    field: str
+    """Its path, such as programme.0.talks.2.start."""
+    detail: str
+
+
+class Warned(Said):
+    """What an organiser may want to hear of a field."""
+
+    kind: Kind
+
+
+class Checked(AnswerBody):
+    """What there is to say of a document; where there are errors, warnings come once they are mended."""
+
+    errors: tuple[Said, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+
+
+class RevisionShown(AnswerBody):
+    """A revision: whose it is, since when, and what it changed."""
+
+    revision: int
+    by: str
+    at: datetime
+    cancelled: bool
+    differences: tuple[Difference, ...]
+    """None for the first."""
+
+
+class Revisions(AnswerBody):
+    """A seminar's revisions, the last first."""
+
+    items: tuple[RevisionShown, ...]
     next: str | None
     """What to ask for as after to go on; null at the end."""

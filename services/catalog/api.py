@@ -1,24 +1,41 @@
 """Catalog's JSON API."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
+from pydantic import Field, RootModel, ValidationError
 
 from services.catalog import commands, store
-from services.catalog.answers import ListedSeminar, Seminars
+from services.catalog.answers import Checked, ListedSeminar, Revisions, RevisionShown, Said, Seminars, Warned
+from services.catalog.copying import Copy
+from services.catalog.differences import Difference
 from services.catalog.document import Document, Livestream, Recording
-from services.catalog.listing import Search, behind, cursor_of, wanted_of
+from services.catalog.fields import Strict
+from services.catalog.listing import Search, behind, cursor_of, history, number_behind, wanted_of
 from services.catalog.model import Seminar
-from shared.web.bodies import json_answer, read_json
+from services.catalog.warnings import warnings
+from shared.web.bodies import json_answer, read_json, read_object
 from shared.web.keys import CLOCK, DATABASE
 from shared.web.openapi import routes
 from shared.web.operations import Answer, Operation
 from shared.web.organiser import organiser_of
 from shared.web.preconditions import etag, if_match
-from shared.web.problems import Problem, not_found
+from shared.web.problems import Problem, field_errors, invalid, not_found
+from shared.web.queries import Listing
+from shared.web.texts import worded
 
-PAGE = 50  # seminars in one answer
+PAGE = 50  # seminars or revisions in one answer
+
+
+class Wanted(Strict):
+    """Which revision to restore."""
+
+    revision: Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class Anything(RootModel[dict[str, Any]]):
+    """A seminar document, or what might become one."""
 
 
 async def list_seminars(request: web.Request) -> web.Response:
@@ -77,6 +94,39 @@ async def cancel_seminar(request: web.Request) -> web.Response:
     return await _change(request, lambda connection, now: commands.cancel(connection, slug, by, now))
 
 
+async def check_seminar(request: web.Request) -> web.Response:
+    """Say what is wrong with a document, and what its organiser may want to hear; nothing is kept of it."""
+    organiser_of(request)
+    try:
+        cautions = warnings(Document.model_validate(await read_object(request)))
+    except ValidationError as error:
+        return json_answer(Checked(errors=tuple(Said(**one) for one in field_errors(error))))
+    said = (Warned(field=c.field, kind=c.kind, detail=worded(c, "en")) for c in cautions)
+    return json_answer(Checked(warnings=tuple(said)))
+
+
+async def list_history(request: web.Request) -> web.Response:
+    """Answer with the seminar's revisions, the last first, each with what it changed."""
+    organiser_of(request)
+    slug, before = (await find(request)).document.slug, number_behind(request)
+    async with request.app[DATABASE].connection() as connection:
+        made, following = await history(connection, slug, before, PAGE)
+    return json_answer(Revisions(items=tuple(_revision(*each) for each in made), next=following))
+
+
+async def restore_seminar(request: web.Request) -> web.Response:
+    """Make a next revision that says what an earlier one said."""
+    by, slug = organiser_of(request), request.match_info["slug"]
+    wanted, read = (await read_json(request, Wanted)).revision, if_match(request)
+    return await _change(request, lambda connection, now: commands.restore(connection, slug, wanted, read, by, now))
+
+
+async def copy_seminar(request: web.Request) -> web.Response:
+    """Make a draft of the seminar for another day, under another slug."""
+    by, slug, given = organiser_of(request), request.match_info["slug"], await read_json(request, Copy)
+    return await _change(request, lambda connection, now: commands.copy(connection, slug, given, by, now))
+
+
 async def find(request: web.Request) -> Seminar:
     """Return the seminar that the address names; raises a 404 Problem."""
     async with request.app[DATABASE].connection() as connection:
@@ -86,13 +136,19 @@ async def find(request: web.Request) -> Seminar:
     return seminar
 
 
-async def _change(request: web.Request, command: Callable[..., Any]) -> web.Response:
-    """Run the command in a transaction and say over HTTP what the domain saw."""
+async def change(request: web.Request, command: Callable[..., Any]) -> Seminar:
+    """Run the command in a transaction and return what stands then; raises as a Problem what the domain saw."""
     try:
         async with request.app[DATABASE].transaction() as connection:
             seminar: Seminar = await command(connection, request.app[CLOCK].now())
     except commands.UnknownSeminarError:
         raise not_found("seminar") from None
+    except commands.UnknownRevisionError:
+        raise not_found("revision") from None
+    except ValidationError as error:
+        raise invalid(error) from None
+    except commands.SlugTakenError:
+        raise Problem(409, "slug-taken", "There is another seminar with that slug") from None
     except commands.RevisionMissingError:
         raise Problem(428, "precondition-required", "Say with If-Match which revision you read") from None
     except commands.RevisionConflictError as error:
@@ -101,11 +157,27 @@ async def _change(request: web.Request, command: Callable[..., Any]) -> web.Resp
         raise Problem(409, "seminar-cancelled", "The seminar is cancelled") from None
     except commands.AnnouncedError:
         raise Problem(409, "seminar-announced", "People know of the seminar: cancel it instead") from None
+    return seminar
+
+
+async def _change(request: web.Request, command: Callable[..., Any]) -> web.Response:
+    seminar = await change(request, command)
     return _answer(seminar, status=201 if seminar.revision == 1 else 200)
 
 
 def _answer(seminar: Seminar, status: int = 200) -> web.Response:
     return json_answer(seminar.document, status=status, headers=etag(seminar.revision))
+
+
+def _revision(revision: store.Revision, changes: Iterable[Difference] | None) -> RevisionShown:
+    seminar = revision.seminar
+    return RevisionShown(
+        revision=seminar.revision,
+        by=revision.by,
+        at=revision.at,
+        cancelled=seminar.cancelled,
+        differences=tuple(changes or ()),
+    )
 
 
 ABOUT = (
@@ -143,6 +215,36 @@ OPERATIONS = (
         body=Document,
         example=EXAMPLE,
         problems={409: ("seminar-cancelled", "seminar-announced"), 428: ("precondition-required",)},
+    ),
+    Operation(
+        web.post("/api/seminars/checks", check_seminar),
+        answers={200: Answer(Checked)},
+        callers=("organiser",),
+        body=Anything,
+        example=EXAMPLE,
+    ),
+    Operation(
+        web.get("/api/seminars/{slug}/history", list_history),
+        answers={200: Answer(Revisions)},
+        callers=("organiser",),
+        query=Listing,
+    ),
+    Operation(
+        web.post("/api/seminars/{slug}/restore", restore_seminar),
+        answers={200: DOCUMENT},
+        callers=("organiser",),
+        headers=("If-Match",),
+        body=Wanted,
+        example={"revision": 1},
+        problems={409: ("seminar-cancelled", "seminar-announced"), 428: ("precondition-required",)},
+    ),
+    Operation(
+        web.post("/api/seminars/{slug}/copies", copy_seminar),
+        answers={201: DOCUMENT},
+        callers=("organiser",),
+        body=Copy,
+        example={"slug": "planstrategi-4-0-igjen", "start": "2023-09-01"},
+        problems={409: ("slug-taken",)},
     ),
     Operation(
         web.put("/api/seminars/{slug}/livestream", put_livestream),

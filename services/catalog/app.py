@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from services.catalog import api, consumers, feeds, pages
+from services.catalog import api, consumers, feeds, organiser, organiser_actions, organiser_yaml, pages, sign_in
 from services.catalog.page_cache import PAGES, STATES, PageCache
 from services.catalog.settings import Settings
 from shared.bus import OpenBus
@@ -20,11 +20,13 @@ MIGRATIONS = HERE / "migrations"
 def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Application:
     """Wire the service; nothing connects before the application starts."""
     statement = settings.accessibility_statement_url
-    routes = (*api.ROUTES, *feeds.ROUTES, *pages.ROUTES)
+    desk = (*sign_in.ROUTES, *organiser_yaml.ROUTES, *organiser_actions.ROUTES, *organiser.ROUTES)
+    routes = (*api.ROUTES, *feeds.ROUTES, *desk, *pages.ROUTES)
     site = {"accessibility_statement_url": statement, "public_url": settings.public_url}
     app = new_application(settings, clock, HERE / "templates", routes, **site)
     app[PAGES] = PageCache()
     app[feeds.KEPT] = {}
+    app[sign_in.FAILURES] = sign_in.Failures()
     app[pages.PLAYERS] = settings.players
 
     async def connect(app: web.Application) -> AsyncIterator[None]:

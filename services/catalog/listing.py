@@ -1,5 +1,6 @@
 """The list as one asks for it: by words, year, organiser, audience and life, in pages."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
@@ -8,6 +9,7 @@ from aiohttp import web
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from services.catalog import store
+from services.catalog.differences import Difference, differences
 from services.catalog.fields import YEARS
 from services.catalog.model import Life, Seminar
 from services.catalog.search import Wanted
@@ -19,6 +21,7 @@ Place = tuple[datetime, str]  # of a seminar in the list: its start and slug
 PAGE = 20  # seminars on a page of one life
 FIRST = 10  # seminars of each life on the first page
 LONGEST = 100  # characters to search for
+NUMBER = re.compile(r"[0-9]{1,9}")
 LIVES = (Life.LIVE, Life.PUBLISHED, Life.CANCELLED, Life.COMPLETED)  # in the order in which the page has them
 
 
@@ -87,9 +90,38 @@ def behind(request: web.Request) -> Place | None:
     raise no_cursor()
 
 
+def number_behind(request: web.Request) -> int | None:
+    """Return the number (of a revision, or a line of the log) from which on to list; raises a 422 Problem."""
+    match after(request):
+        case None:
+            return None
+        case [number] if NUMBER.fullmatch(number):
+            return int(number)
+    raise no_cursor()
+
+
 def cursor_of(seminar: Seminar) -> str:
     """Return the cursor for what comes after the seminar."""
     return cursor(seminar.start.isoformat(), seminar.document.slug)
+
+
+class Made(NamedTuple):
+    """A revision and what it changed; None for the first."""
+
+    revision: store.Revision
+    changes: list[Difference] | None
+
+
+async def history(connection: Connection, slug: str, before: int | None, limit: int) -> tuple[list[Made], str | None]:
+    """Return a page of the seminar's revisions, the last first, from behind `before` on, and where to go on."""
+    found = await store.history(connection, slug, before, limit + 1)
+    earlier = [*found[1:], None]
+    made = [Made(later, _changes(past, later)) for later, past in zip(found, earlier, strict=True)][:limit]
+    return made, cursor(made[-1].revision.seminar.revision) if len(found) > limit else None
+
+
+def _changes(before: store.Revision | None, after: store.Revision) -> list[Difference] | None:
+    return differences(before.seminar.document, after.seminar.document) if before else None
 
 
 async def context_of_list(connection: Connection, wanted: Wanted, place: Place | None, now: datetime) -> dict[str, Any]:

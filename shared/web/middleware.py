@@ -2,6 +2,7 @@
 
 import re
 import time
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import asyncpg
@@ -11,8 +12,9 @@ from aiohttp.typedefs import Handler
 from yarl import URL
 
 from shared.logs import describe
-from shared.web.pages import TEMPLATES, render
+from shared.web.pages import TEMPLATES, redirect, render
 from shared.web.problems import Problem, unavailable
+from shared.web.session import COOKIE
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -31,8 +33,8 @@ HTML_POLICY = {  # an e-mail's HTML, as a document of its own: it may look as it
     " sandbox allow-popups allow-popups-to-escape-sandbox",
 }
 
-# Pages whose address is a secret of one person. Not `no-referrer`: under that browsers post `Origin: null`.
-PERSONAL = re.compile(r"/(my|unsubscribe|seminars/[^/]*/watch)/")
+# Pages of one person, by their address or their session. Not `no-referrer`: under that browsers post `Origin: null`.
+PERSONAL = re.compile(r"/(my|unsubscribe|organiser|seminars/[^/]*/watch)/")
 PRIVATE = {"Referrer-Policy": "same-origin", "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 # The framework's own refusals, as problem types.
 KINDS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
@@ -68,7 +70,8 @@ async def security_headers(request: web.Request, handler: Handler) -> web.Stream
     response = await handler(request)
     if PERSONAL.match(request.path):
         response.headers.update(PRIVATE)
-    response.headers.setdefault("Cache-Control", "no-store" if "Authorization" in request.headers else "no-cache")
+    known = "Authorization" in request.headers or COOKIE in request.cookies
+    response.headers.setdefault("Cache-Control", "no-store" if known else "no-cache")
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     return response
@@ -107,6 +110,9 @@ def _answer(request: web.Request, problem: Problem) -> web.Response:
     wants_page = "text/html" in request.headers.get("Accept", "") and not request.path.startswith("/api/")
     if not wants_page or TEMPLATES not in request.config_dict:
         return problem.response()
+    if problem.kind == "unauthorised":
+        asked_for = request.path_qs if request.method in SAFE_METHODS else "/organiser/seminars"
+        return redirect(f"/organiser/sign-in?{urlencode({'next': asked_for})}")
     return render(request, "error.html", {"problem": problem}, status=problem.status)
 
 

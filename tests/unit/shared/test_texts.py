@@ -42,7 +42,7 @@ def said_by_templates() -> dict[str, str]:
     """Return every text that a template asks for, and a template that does."""
     env = jinja2.Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
     found: dict[str, str] = {}
-    for path in sorted(ROOT.glob("s*/**/templates/*.*")) + sorted(ROOT.glob("local/templates/*.*")):
+    for path in sorted(ROOT.glob("s*/**/templates/**/*.*")) + sorted(ROOT.glob("local/templates/*.*")):
         extracted = env.extract_translations(path.read_text(encoding="utf-8"))  # type: ignore[attr-defined] # by i18n
         for _, function, text in extracted:
             assert function in ("_", "gettext"), f"{path}: {function} has no place in the catalogues yet"

@@ -1,0 +1,31 @@
+// Says what a change will cause before it is made: notification knows, and is asked by the browser, since no service
+// calls another. Where it has no answer (a draft that it has not heard of), nothing is said.
+"use strict";
+{
+  const numberAt = (path, answer) => path.split(".").reduce((part, name) => part?.[name], answer) ?? 0;
+
+  const show = (section, difference) => {
+    let any = false;
+    for (const part of section.querySelectorAll("[data-number]:not([data-number=none])")) {
+      const number = numberAt(part.dataset.number, difference);
+      part.querySelector("dd").textContent = number;
+      part.hidden = number === 0;
+      any ||= number !== 0;
+    }
+    section.querySelector("[data-number=none]").hidden = any;
+    section.hidden = false;
+  };
+
+  const ask = async (section) => {
+    const answer = await fetch("/api/rehearsals", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: section.dataset.rehearsal,
+    });
+    if (!answer.ok) return;
+    const { difference } = await answer.json();
+    if (difference) show(section, difference);
+  };
+
+  for (const section of document.querySelectorAll("[data-rehearsal]")) ask(section).catch(() => {});
+}
