@@ -142,8 +142,10 @@ def import_seminar(
 
     async def put() -> None:
         async with aiohttp.ClientSession() as session:
-            revision = await import_file(session, url, token, file)
-        typer.echo(f"{file}: revision {revision}")
+            imported = await import_file(session, url, token, file)
+        typer.echo(f"{file}: revision {imported.revision}")
+        for warning in imported.warnings:
+            typer.echo(f"{file}: {warning}", err=True)
 
     try:
         run(put())

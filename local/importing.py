@@ -1,7 +1,7 @@
 """A seminar file, through the same API as everybody's."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 
@@ -25,8 +25,15 @@ def read_document(path: Path) -> dict[str, Any]:
     return document
 
 
-async def import_file(session: aiohttp.ClientSession, url: str, token: str, path: Path) -> int:
-    """Create or replace the seminar in the file, and return its revision; raises ImportRefusedError."""
+class Imported(NamedTuple):
+    """The revision that came of a file, and what its organiser may want to hear of it."""
+
+    revision: int
+    warnings: list[str]
+
+
+async def import_file(session: aiohttp.ClientSession, url: str, token: str, path: Path) -> Imported:
+    """Create or replace the seminar in the file; raises ImportRefusedError."""
     document = read_document(path)
     address = f"{url}/api/seminars/{document['slug']}"
     headers = {"Authorization": f"Bearer {token}"}
@@ -36,7 +43,10 @@ async def import_file(session: aiohttp.ClientSession, url: str, token: str, path
     async with session.put(address, json=document, headers=headers) as answer:
         if not answer.ok:
             raise ImportRefusedError(f"{path}: {_why(await answer.json())}")
-        return int(answer.headers["ETag"].strip('"'))
+        revision = int(answer.headers["ETag"].strip('"'))
+    async with session.post(f"{url}/api/seminar-checks", json=document, headers=headers) as answer:
+        said = (await answer.json())["warnings"] if answer.ok else []
+    return Imported(revision, [f"{warning['field']}: {warning['detail']}" for warning in said])
 
 
 def _why(problem: dict[str, Any]) -> str:

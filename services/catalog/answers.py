@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from services.catalog.differences import Difference
 from services.catalog.fields import Moment
 from services.catalog.warnings import Kind
 from shared.messages import Text
@@ -51,6 +50,15 @@ class Checked(AnswerBody):
     warnings: tuple[Warned, ...] = ()
 
 
+class Changed(AnswerBody):
+    """A field that a revision changed; null stands for nothing."""
+
+    field: str
+    """Its path, such as programme.0.talks.2.start."""
+    before: str | int | bool | None
+    after: str | int | bool | None
+
+
 class RevisionShown(AnswerBody):
     """A revision: whose it is, since when, and what it changed."""
 
@@ -58,7 +66,7 @@ class RevisionShown(AnswerBody):
     by: str
     at: datetime
     cancelled: bool
-    differences: tuple[Difference, ...]
+    differences: tuple[Changed, ...]
     """None for the first."""
 
 

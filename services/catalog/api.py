@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import Field, RootModel, ValidationError
 
 from services.catalog import commands, store
-from services.catalog.answers import Checked, ListedSeminar, Revisions, RevisionShown, Said, Seminars, Warned
+from services.catalog.answers import Changed, Checked, ListedSeminar, Revisions, RevisionShown, Said, Seminars, Warned
 from services.catalog.copying import Copy
 from services.catalog.differences import Difference
 from services.catalog.document import Document, Livestream, Recording
@@ -176,7 +176,7 @@ def _revision(revision: store.Revision, changes: Iterable[Difference] | None) ->
         by=revision.by,
         at=revision.at,
         cancelled=seminar.cancelled,
-        differences=tuple(changes or ()),
+        differences=tuple(Changed(**difference._asdict()) for difference in changes or ()),
     )
 
 
@@ -217,7 +217,7 @@ OPERATIONS = (
         problems={409: ("seminar-cancelled", "seminar-announced"), 428: ("precondition-required",)},
     ),
     Operation(
-        web.post("/api/seminars/checks", check_seminar),
+        web.post("/api/seminar-checks", check_seminar),
         answers={200: Answer(Checked)},
         callers=("organiser",),
         body=Anything,

@@ -44,7 +44,7 @@ def read(text: str) -> dict[str, Any]:
     except (yaml.YAMLError, RecursionError) as error:
         raise NotYamlError(str(error)) from error
     if not isinstance(fields, dict):
-        raise NotYamlError("no fields, such as `slug: …`")
+        raise NotYamlError("slug: missing")
     return fields
 
 

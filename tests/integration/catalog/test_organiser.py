@@ -3,11 +3,14 @@
 import re
 from collections.abc import AsyncIterator
 from html import unescape
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import aiohttp
 import pytest
 from aiohttp import ClientResponse, FormData
 
+from local.importing import import_file
 from local.postgres import Postgres
 from services.catalog import yaml_file
 from tests.factories import ORGANISER, SLUG, TOKEN, begin_anew, make_document, relayed
@@ -436,6 +439,17 @@ async def test_what_organisers_do_through_the_api_needs_their_token(desk: Desk, 
     await desk.site.put()
 
     assert (await desk.site.client.request(method, f"/api/seminars{path}", json={})).status == 401
+
+
+async def test_whoever_imports_a_file_hears_what_to_mind(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "seminar.yaml"
+    path.write_text(file_of(slug="imported", start="2024-05-17T10:00", end="2024-05-17T13:15"), encoding="utf-8")
+
+    async with aiohttp.ClientSession() as session:
+        imported = await import_file(session, str(desk.site.client.make_url("")).rstrip("/"), TOKEN, path)
+
+    assert imported.revision == 1
+    assert imported.warnings[0].startswith("start: The seminar is on a public holiday")
 
 
 async def test_a_long_history_is_read_in_pages(desk: Desk) -> None:
