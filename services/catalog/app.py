@@ -5,7 +5,17 @@ from pathlib import Path
 
 from aiohttp import web
 
-from services.catalog import api, consumers, feeds, organiser, organiser_actions, organiser_yaml, pages, sign_in
+from services.catalog import (
+    api,
+    consumers,
+    feeds,
+    form_pages,
+    organiser,
+    organiser_actions,
+    organiser_yaml,
+    pages,
+    sign_in,
+)
 from services.catalog.page_cache import PAGES, STATES, PageCache
 from services.catalog.settings import Settings
 from shared.bus import OpenBus
@@ -20,7 +30,7 @@ MIGRATIONS = HERE / "migrations"
 def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Application:
     """Wire the service; nothing connects before the application starts."""
     statement = settings.accessibility_statement_url
-    desk = (*sign_in.ROUTES, *organiser_yaml.ROUTES, *organiser_actions.ROUTES, *organiser.ROUTES)
+    desk = (*sign_in.ROUTES, *form_pages.ROUTES, *organiser_yaml.ROUTES, *organiser_actions.ROUTES, *organiser.ROUTES)
     routes = (*api.ROUTES, *feeds.ROUTES, *desk, *pages.ROUTES)
     site = {"accessibility_statement_url": statement, "public_url": settings.public_url}
     app = new_application(settings, clock, HERE / "templates", routes, **site)

@@ -7,15 +7,15 @@ from aiohttp import web
 from aiohttp.web_request import FileField
 from pydantic import ValidationError
 
-from services.catalog import commands, store, yaml_file
+from services.catalog import yaml_file
 from services.catalog.api import find
 from services.catalog.differences import differences
 from services.catalog.document import Document
 from services.catalog.model import Seminar
 from services.catalog.organiser import worded_cautions
+from services.catalog.saving import Conflict, save
 from services.catalog.warnings import warnings
 from shared.faults import Fault, faults_in
-from shared.web.keys import CLOCK, DATABASE
 from shared.web.organiser import organiser_of, organiser_page
 from shared.web.pages import language_of, redirect
 from shared.web.problems import Problem
@@ -77,13 +77,14 @@ async def edit(request: web.Request) -> web.Response:
 
 
 async def _take(request: web.Request, seminar: Seminar | None) -> web.Response:
-    by, form = organiser_of(request), await _form(request)
+    organiser_of(request)
+    form = await _form(request)
     confirm_form(request, form)
     written = Written(form.get("file") or form.get("text", ""), _revision(form.get("read", "")) if seminar else None)
     read = read_file(written.text, seminar.document.slug if seminar else None)
     if read.document is None or form.get("do") != "save":
         return _page(request, seminar, written, read)
-    return await _save(request, seminar, written, read.document, by)
+    return await _save(request, seminar, written, read.document)
 
 
 async def _form(request: web.Request) -> dict[str, str]:
@@ -118,33 +119,14 @@ def read_file(text: str, slug: str | None) -> Read:
     return Read(document)
 
 
-async def _save(
-    request: web.Request, seminar: Seminar | None, written: Written, document: Document, by: str
-) -> web.Response:
-    try:
-        async with request.app[DATABASE].transaction() as connection:
-            await commands.put(connection, document, written.read, by, request.app[CLOCK].now())
-    except commands.RevisionMissingError:
-        fault = Fault(("slug",), "is the address of another seminar already")
-    except commands.AnnouncedError:
-        fault = Fault(("status",), "must be published: people know of the seminar. Cancel it instead.")
-    except commands.CancelledError:
-        fault = Fault((), "is of a seminar that is cancelled, and cannot be changed any more")
-    except commands.RevisionConflictError:
-        return await _conflict(request, written, document)
-    else:
-        return redirect(f"/organiser/seminars/{document.slug}?done=saved")
-    return _page(request, seminar, written, Read(None, [fault]))
-
-
-async def _conflict(request: web.Request, written: Written, document: Document) -> web.Response:
-    """Show what has changed meanwhile; what was written stays, and builds on that from now on."""
-    standing = await find(request)
-    async with request.app[DATABASE].connection() as connection:
-        known = await store.past(connection, document.slug, written.read or 0)
-    meanwhile = differences(known.document, standing.document) if known else []
-    written = written._replace(read=standing.revision)
-    return _page(request, standing, written, Read(document), {"meanwhile": meanwhile}, status=409)
+async def _save(request: web.Request, seminar: Seminar | None, written: Written, document: Document) -> web.Response:
+    match await save(request, document, written.read):
+        case Fault() as fault:
+            return _page(request, seminar, written, Read(None, [fault]))
+        case Conflict(standing, meanwhile):  # what was written stays, and builds on that from now on
+            written = written._replace(read=standing.revision)
+            return _page(request, standing, written, Read(document), {"meanwhile": meanwhile}, status=409)
+    return redirect(f"/organiser/seminars/{document.slug}?done=saved")
 
 
 def _page(
