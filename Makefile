@@ -12,7 +12,7 @@ BIN    := $(VENV)/bin
 export PORT DATA BROKER REPLICAS
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format clean styles rabbitmq
+.PHONY: help run demo test bench check format clean styles rabbitmq
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: $(VENV)/local.stamp $(filter rabbitmq,$(BROKER)) ## the example's ten days
 
 test: $(VENV)/dev.stamp ## run every test; needs RabbitMQ and Chromium for the tests of those
 	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+bench: $(VENV)/dev.stamp ## measure what matters beside what is possible, as ratios in one run
+	@$(BIN)/python -m bench
 
 check: $(VENV)/dev.stamp ## format, lint, types, imports
 	@$(BIN)/ruff format --check .

@@ -123,7 +123,3 @@ def main() -> None:
             f"  {one.case.name:<32} {one.size:>7} bytes  {one.ours:>7.0f}/s  bare {one.bare:>7.0f}/s"
             f"  share {one.share:.2f}  p50 {one.p50:.1f} ms  p99 {one.p99:.1f} ms"
         )
-
-
-if __name__ == "__main__":
-    main()

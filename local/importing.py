@@ -44,7 +44,7 @@ async def import_file(session: aiohttp.ClientSession, url: str, token: str, path
         if not answer.ok:
             raise ImportRefusedError(f"{path}: {_why(await answer.json())}")
         revision = int(answer.headers["ETag"].strip('"'))
-    async with session.post(f"{url}/api/seminars/checks", json=document, headers=headers) as answer:
+    async with session.post(f"{url}/api/seminar-checks", json=document, headers=headers) as answer:
         said = (await answer.json())["warnings"] if answer.ok else []
     return Imported(revision, [f"{warning['field']}: {warning['detail']}" for warning in said])
 

@@ -16,15 +16,12 @@ from typing import Any, NamedTuple
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from shared.web.middleware import HTML_POLICY
 from shared.web.pages import render
 from shared.web.problems import not_found
 from shared.web.server import listen
 
 LARGEST = 10 * 1024 * 1024  # bytes
-HTML_POLICY = {  # somebody else's HTML: it may look as it likes and do nothing
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self';"
-    " sandbox allow-popups allow-popups-to-escape-sandbox",
-}
 
 
 class Received(NamedTuple):

@@ -14,7 +14,7 @@ STATEMENT_TIMEOUT = 15_000  # milliseconds; shorter than any lease, so a stuck s
 
 
 class Database:
-    """A pool with the two ways that services use it: to read, and to change and tell."""
+    """A pool with the ways that services use it: to read, to look around without touching, to change and tell."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self.pool = pool
@@ -24,6 +24,15 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection outside any transaction, for reading."""
         async with self.pool.acquire() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """Lend a connection that sees one moment, however often it looks, and cannot write."""
+        async with (
+            self.pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
             yield connection
 
     @asynccontextmanager

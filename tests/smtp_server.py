@@ -39,19 +39,22 @@ class ScriptedSmtp:
             writer.write(b"220 scripted\r\n")
             while line := await reader.readline():
                 verb = line.split()[0].upper() if line.split() else b""
-                if not await self._answer(verb, reader, writer):
+                if not await self._answer(verb, line, reader, writer):
                     break
         except ConnectionError:
             pass
         finally:
             writer.close()
 
-    async def _answer(self, verb: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _answer(
+        self, verb: bytes, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         if verb == b"RCPT":
             self.before_data.set()
             await self.may_go_on.wait()
             bad = self._takes("451 to RCPT", "550 to RCPT")
-            writer.write(f"{bad[:3]} no\r\n".encode() if bad else b"250 ok\r\n")
+            address = line.partition(b":")[2].strip()  # which servers like to repeat
+            writer.write(b"%s %s: no\r\n" % (bad[:3].encode(), address) if bad else b"250 ok\r\n")
         elif verb == b"DATA":
             return await self._take_data(reader, writer)
         else:

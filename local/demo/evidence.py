@@ -14,6 +14,7 @@ from local.demo.count import Email, Found, Registration, Rule
 from local.demo.visitors import SEMINAR, Visitors
 from local.services import Environment
 from services.notification.rendering import message_id
+from shared.clock import Clock
 from shared.dead_letters import dead_queues
 
 PATIENCE = 60.0  # seconds for all that is under way to arrive
@@ -25,12 +26,13 @@ Connections = dict[str, "asyncpg.Connection[asyncpg.Record]"]
 class Evidence:
     """What is to be seen of the program without asking it."""
 
-    def __init__(self, environments: Mapping[str, Environment]) -> None:
+    def __init__(self, environments: Mapping[str, Environment], clock: Clock) -> None:
         self._environments = environments
+        self._clock = clock
         self._public_url = environments["notification"]["PUBLIC_URL"]
 
-    async def gather(self, visitors: Visitors, now: datetime) -> Found:
-        """Return all that is to be found at `now`."""
+    async def gather(self, visitors: Visitors) -> Found:
+        """Return all that is to be found now."""
         copies = Counter(message["headers"]["Message-ID"] for message in await visitors.mailbox())
         async with self._connected() as databases:
             registration, notification = databases["registration"], databases["notification"]
@@ -39,21 +41,21 @@ class Evidence:
                 capacity=await registration.fetchval(CAPACITY, SEMINAR),
                 known=dict(await _known(notification)),
                 emails=[self._email(row) for row in await notification.fetch(EMAILS, SEMINAR)],
-                rules=[Rule(**row) for row in await notification.fetch(RULES, SEMINAR, now)],
+                rules=[Rule(**row) for row in await notification.fetch(RULES, SEMINAR, self._clock.now())],
                 copies=copies,
                 answered=frozenset(visitors.registered),
                 unrelayed=await _unrelayed(databases),
                 dead=await self._dead(),
             )
 
-    async def settle(self, now: datetime) -> None:
+    async def settle(self) -> None:
         """Wait until every message has had its effect and every e-mail that is due has left.
 
         Raises RuntimeError if that takes too long: then something is stuck.
         """
         try:
             async with asyncio.timeout(PATIENCE), self._connected() as databases:
-                while await _under_way(databases, now):  # noqa: ASYNC110 - other processes' doings
+                while await _under_way(databases, self._clock.now()):  # noqa: ASYNC110 - other processes' doings
                     await asyncio.sleep(POLL)
         except TimeoutError:
             raise RuntimeError(f"after {PATIENCE:g} s there are still messages or e-mails under way") from None

@@ -70,7 +70,7 @@ def begin_anew(data: Path) -> None:
 
 async def _play(up: Running, visitors: Visitors, console: Console) -> Outcome:
     faults = Faults(up.processes, up.environments["notification"]["DATABASE_URL"]) if up.processes else None
-    evidence = Evidence(up.environments)
+    evidence = Evidence(up.environments, up.clock)
     story = Story(visitors, evidence, faults)
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
@@ -82,7 +82,7 @@ async def _play(up: Running, visitors: Visitors, console: Console) -> Outcome:
             line = await story.play(scene)
             console.print(f"  {scene.at:%d %b %H:%M}  {line}", soft_wrap=True)
             bar.advance(going_on)
-    found = await evidence.gather(visitors, up.clock.now())
+    found = await evidence.gather(visitors)
     return Outcome(
         found,
         faults.deaths if faults else (),

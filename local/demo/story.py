@@ -41,7 +41,7 @@ class Story:
         """Move the clock to the scene's moment, play it, and let everything arrive that follows from it."""
         await self._visitors.move_clock(scene.at.isoformat())
         line = await scene.play(self)
-        await self._evidence.settle(scene.at)
+        await self._evidence.settle()
         return line
 
     async def open_sign_up(self) -> str:

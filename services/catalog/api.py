@@ -4,21 +4,25 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import Field, ValidationError
+from pydantic import Field, RootModel, ValidationError
 
 from services.catalog import commands, store
+from services.catalog.answers import Changed, Checked, ListedSeminar, Revisions, RevisionShown, Said, Seminars, Warned
 from services.catalog.copying import Copy
 from services.catalog.differences import Difference
 from services.catalog.document import Document, Livestream, Recording
 from services.catalog.fields import Strict
-from services.catalog.listing import behind, cursor_of, history, number_behind, wanted_of
+from services.catalog.listing import Search, behind, cursor_of, history, number_behind, wanted_of
 from services.catalog.model import Seminar
 from services.catalog.warnings import warnings
-from shared.web.bodies import read_json, read_object
+from shared.web.bodies import json_answer, read_json, read_object
 from shared.web.keys import CLOCK, DATABASE
+from shared.web.openapi import routes
+from shared.web.operations import Answer, Operation
 from shared.web.organiser import organiser_of
 from shared.web.preconditions import etag, if_match
 from shared.web.problems import Problem, field_errors, invalid, not_found
+from shared.web.queries import Listing
 from shared.web.texts import worded
 
 PAGE = 50  # seminars or revisions in one answer
@@ -30,6 +34,10 @@ class Wanted(Strict):
     revision: Annotated[int, Field(ge=1, lt=2**31)]
 
 
+class Anything(RootModel[dict[str, Any]]):
+    """A seminar document, or what might become one."""
+
+
 async def list_seminars(request: web.Request) -> web.Response:
     """Answer with the seminars that are no drafts and fit the query, the latest first; those to come in their order."""
     wanted, place = wanted_of(request), behind(request)
@@ -37,7 +45,8 @@ async def list_seminars(request: web.Request) -> web.Response:
         found = await store.search(connection, wanted, place, PAGE + 1, request.app[CLOCK].now())
     shown = found[:PAGE]
     following = cursor_of(shown[-1]) if len(found) > PAGE else None
-    return web.json_response({"items": [_listed(seminar) for seminar in shown], "next": following})
+    items = tuple(ListedSeminar(**dict(seminar.document), cancelled=seminar.cancelled) for seminar in shown)
+    return json_answer(Seminars(items=items, next=following))
 
 
 async def get_seminar(request: web.Request) -> web.Response:
@@ -91,9 +100,9 @@ async def check_seminar(request: web.Request) -> web.Response:
     try:
         cautions = warnings(Document.model_validate(await read_object(request)))
     except ValidationError as error:
-        return web.json_response({"errors": field_errors(error), "warnings": []})
-    said = [{"field": c.field, "kind": c.kind, "detail": worded(c, "en")} for c in cautions]
-    return web.json_response({"errors": [], "warnings": said})
+        return json_answer(Checked(errors=tuple(Said(**one) for one in field_errors(error))))
+    said = (Warned(field=c.field, kind=c.kind, detail=worded(c, "en")) for c in cautions)
+    return json_answer(Checked(warnings=tuple(said)))
 
 
 async def list_history(request: web.Request) -> web.Response:
@@ -102,7 +111,7 @@ async def list_history(request: web.Request) -> web.Response:
     slug, before = (await find(request)).document.slug, number_behind(request)
     async with request.app[DATABASE].connection() as connection:
         made, following = await history(connection, slug, before, PAGE)
-    return web.json_response({"items": [_revision(*each) for each in made], "next": following})
+    return json_answer(Revisions(items=tuple(_revision(*each) for each in made), next=following))
 
 
 async def restore_seminar(request: web.Request) -> web.Response:
@@ -157,38 +166,106 @@ async def _change(request: web.Request, command: Callable[..., Any]) -> web.Resp
 
 
 def _answer(seminar: Seminar, status: int = 200) -> web.Response:
-    return web.json_response(_shown(seminar), status=status, headers=etag(seminar.revision))
+    return json_answer(seminar.document, status=status, headers=etag(seminar.revision))
 
 
-def _shown(seminar: Seminar) -> dict[str, Any]:
-    return seminar.document.model_dump(mode="json")
-
-
-def _revision(revision: store.Revision, changes: Iterable[Difference] | None) -> dict[str, Any]:
+def _revision(revision: store.Revision, changes: Iterable[Difference] | None) -> RevisionShown:
     seminar = revision.seminar
-    return {
-        "revision": seminar.revision,
-        "by": revision.by,
-        "at": revision.at.isoformat(),
-        "cancelled": seminar.cancelled,
-        "differences": [difference._asdict() for difference in changes or ()],
-    }
+    return RevisionShown(
+        revision=seminar.revision,
+        by=revision.by,
+        at=revision.at,
+        cancelled=seminar.cancelled,
+        differences=tuple(Changed(**difference._asdict()) for difference in changes or ()),
+    )
 
 
-def _listed(seminar: Seminar) -> dict[str, Any]:
-    fields = {"slug", "title", "summary", "start", "end", "zone", "organisers"}
-    return seminar.document.model_dump(mode="json", include=fields) | {"cancelled": seminar.cancelled}
-
-
-ROUTES: Iterable[web.RouteDef] = (
-    web.get("/api/seminars", list_seminars),
-    web.post("/api/seminars/checks", check_seminar),
-    web.get("/api/seminars/{slug}", get_seminar),
-    web.get("/api/seminars/{slug}/history", list_history),
-    web.post("/api/seminars/{slug}/restore", restore_seminar),
-    web.post("/api/seminars/{slug}/copies", copy_seminar),
-    web.put("/api/seminars/{slug}", put_seminar),
-    web.post("/api/seminars/{slug}/cancel", cancel_seminar),
-    web.put("/api/seminars/{slug}/livestream", put_livestream),
-    web.put("/api/seminars/{slug}/recording", put_recording),
+ABOUT = (
+    "What can be attended: seminars as documents, the same as in a seminar file. A text is a string, or a map by"
+    " language; times are local to the seminar's zone."
 )
+DOCUMENT = Answer(Document, headers=("ETag",))
+EXAMPLE = {
+    "slug": "planstrategi-4-0",
+    "title": {"nb": "Planstrategi 4.0", "en": "Planning strategy 4.0"},
+    "start": "2023-06-01T10:00",
+    "end": "2023-06-01T13:15",
+    "venue": {"name": "Akersgata 64", "address": "Akersgata 64, Oslo"},
+    "attendance": {"in_person": {"capacity": 60, "deadline": "2023-05-29"}, "online": {}},
+    "reminders": [{"before_start": "P1D"}],
+}
+
+OPERATIONS = (
+    Operation(
+        web.get("/api/seminars", list_seminars),
+        answers={200: Answer(Seminars)},
+        query=Search,
+    ),
+    Operation(
+        web.get("/api/seminars/{slug}", get_seminar),
+        answers={200: DOCUMENT, 304: Answer(None, headers=("ETag",))},
+        callers=("anyone", "organiser"),
+        headers=("If-None-Match",),
+    ),
+    Operation(
+        web.put("/api/seminars/{slug}", put_seminar),
+        answers={200: DOCUMENT, 201: DOCUMENT},
+        callers=("organiser",),
+        headers=("If-Match",),
+        body=Document,
+        example=EXAMPLE,
+        problems={409: ("seminar-cancelled", "seminar-announced"), 428: ("precondition-required",)},
+    ),
+    Operation(
+        web.post("/api/seminar-checks", check_seminar),
+        answers={200: Answer(Checked)},
+        callers=("organiser",),
+        body=Anything,
+        example=EXAMPLE,
+    ),
+    Operation(
+        web.get("/api/seminars/{slug}/history", list_history),
+        answers={200: Answer(Revisions)},
+        callers=("organiser",),
+        query=Listing,
+    ),
+    Operation(
+        web.post("/api/seminars/{slug}/restore", restore_seminar),
+        answers={200: DOCUMENT},
+        callers=("organiser",),
+        headers=("If-Match",),
+        body=Wanted,
+        example={"revision": 1},
+        problems={409: ("seminar-cancelled", "seminar-announced"), 428: ("precondition-required",)},
+    ),
+    Operation(
+        web.post("/api/seminars/{slug}/copies", copy_seminar),
+        answers={201: DOCUMENT},
+        callers=("organiser",),
+        body=Copy,
+        example={"slug": "planstrategi-4-0-igjen", "start": "2023-09-01"},
+        problems={409: ("slug-taken",)},
+    ),
+    Operation(
+        web.put("/api/seminars/{slug}/livestream", put_livestream),
+        answers={200: DOCUMENT},
+        callers=("organiser",),
+        body=Livestream,
+        example={"url": "https://stream.example.org/planstrategi-4-0"},
+        problems={409: ("seminar-cancelled",)},
+    ),
+    Operation(
+        web.put("/api/seminars/{slug}/recording", put_recording),
+        answers={200: DOCUMENT},
+        callers=("organiser",),
+        body=Recording,
+        example={"url": "https://film.example.org/planstrategi-4-0"},
+        problems={409: ("seminar-cancelled",)},
+    ),
+    Operation(
+        web.post("/api/seminars/{slug}/cancel", cancel_seminar),
+        answers={200: DOCUMENT},
+        callers=("organiser",),
+    ),
+)
+ROUTES: Iterable[web.RouteDef] = routes("catalog", ABOUT, OPERATIONS)

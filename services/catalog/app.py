@@ -16,7 +16,7 @@ from services.catalog import (
     pages,
     sign_in,
 )
-from services.catalog.page_cache import PAGES, PageCache
+from services.catalog.page_cache import PAGES, STATES, PageCache
 from services.catalog.settings import Settings
 from shared.bus import OpenBus
 from shared.clock import Clock
@@ -41,6 +41,7 @@ def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Applica
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
         async with connected(app, open_bus) as (database, bus, background):
+            app[STATES] = pages.states(database)
             learn = once(database, consumers.QUEUE, consumers.HANDLERS)
             background.start(consumers.QUEUE, bus.consume(consumers.QUEUE, learn))
             background.start("inbox", forget_old(database))

@@ -21,6 +21,7 @@ from services.catalog.fields import (
     LocalTime,
     Moment,
     Prose,
+    Seats,
     Slug,
     Strict,
     Words,
@@ -45,7 +46,7 @@ class DocumentVenue(Venue, Strict):
 class DocumentMode(Strict):
     """Seats (None: unlimited) and deadline (None: until the end) of one way to attend; the deadline is local."""
 
-    capacity: Annotated[int | None, Field(ge=0, le=1_000_000)] = None
+    capacity: Seats | None = None
     deadline: Deadline | None = None
 
 

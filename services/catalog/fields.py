@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     HttpUrl,
     ValidationError,
+    WithJsonSchema,
 )
 
 from shared.faults import Fault, Place, complain, wrong
@@ -26,10 +27,13 @@ SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EMAIL = r"^[^\s@]+@[^\s@]+\.[^\s@]+$"
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?", re.ASCII)
+WHOLE = re.compile(r"\d{1,9}", re.ASCII)
+TRUTHS = {"true": True, "yes": True, "false": False, "no": False}  # as a file has them
 TIME = re.compile(r"\d\d:\d\d(:\d\d)?", re.ASCII)
 # ISO 8601-1, 5.5.2.2, without years, months and seconds
 DURATION = re.compile(r"P(?=.)(\d{1,3}W)?(\d{1,4}D)?(T(?=.)(\d{1,4}H)?(\d{1,5}M)?)?", re.ASCII)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")  # all but tab and line feed; and halves of characters
+MOST_SEATS = 1_000_000
 YEARS = range(1970, 9000)  # further off, a change of zone can leave the calendar
 
 
@@ -200,15 +204,65 @@ def clock_faults(place: Place, moment: datetime | None, zone: str | None) -> Ite
         )
 
 
+# --- numbers and truth values: a file and a form have them as text ---
+
+
+def _whole(given: object) -> int:
+    if isinstance(given, int) and not isinstance(given, bool):
+        return given
+    if isinstance(given, str) and WHOLE.fullmatch(given):
+        return int(given)
+    raise wrong("wants a whole number")
+
+
+def _truth(given: object) -> bool:
+    truth = TRUTHS.get(given) if isinstance(given, str) else given
+    if isinstance(truth, bool):
+        return truth
+    raise wrong("wants true or false")
+
+
+NOT_BLANK: dict[str, Any] = {"pattern": r"\S"}
+PART = {"type": "string", **NOT_BLANK}
+BY_LANGUAGE = {
+    "type": "object",
+    "properties": dict.fromkeys(LANGUAGES, PART),
+    "additionalProperties": False,
+    "minProperties": 1,
+}
+TEXT = WithJsonSchema({"anyOf": [PART, BY_LANGUAGE], "description": "One text for all, or one a language."})
+
+
+def _shaped(pattern: str) -> WithJsonSchema:
+    """Return the schema of what is written as `pattern`, which stands for the kind's own."""
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+
+
+def _or_text(schema: dict[str, Any], text: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [schema, {"type": "string", **text}]}, mode="validation")
+
+
 Slug = Annotated[str, Field(max_length=80, json_schema_extra={"pattern": SLUG}), AfterValidator(_slug)]
-Line = Annotated[str, BeforeValidator(_single)]
-Words = Annotated[Text, BeforeValidator(_by_language(_line))]  # one line, in one language or several
-Prose = Annotated[Text, BeforeValidator(_by_language(_paragraphs))]  # Markdown
-Email = Annotated[str, AfterValidator(_email)]
-Address = Annotated[str, AfterValidator(web_address)]
+Line = Annotated[str, Field(json_schema_extra=NOT_BLANK), BeforeValidator(_single)]
+Words = Annotated[Text, BeforeValidator(_by_language(_line)), TEXT]  # one line, in one language or several
+Prose = Annotated[Text, BeforeValidator(_by_language(_paragraphs)), TEXT]  # Markdown
+Email = Annotated[str, Field(json_schema_extra={"pattern": EMAIL}), AfterValidator(_email)]
+Address = Annotated[str, Field(json_schema_extra={"format": "uri"}), AfterValidator(web_address)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
-Duration = Annotated[str, AfterValidator(_duration)]
-LocalTime = Annotated[time, BeforeValidator(_time)]
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-Deadline = Annotated[datetime, BeforeValidator(_moment), BeforeValidator(_whole_day)]
+Duration = Annotated[str, Field(json_schema_extra={"pattern": f"^{DURATION.pattern}$"}), AfterValidator(_duration)]
+LocalTime = Annotated[time, BeforeValidator(_time), _shaped(TIME.pattern)]
+Moment = Annotated[datetime, BeforeValidator(_moment), _shaped(MOMENT.pattern)]
+Deadline = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    BeforeValidator(_whole_day),
+    _shaped(rf"({MOMENT.pattern}|{DATE.pattern})"),
+]
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
+Seats = Annotated[
+    int,
+    Field(ge=0, le=MOST_SEATS),
+    BeforeValidator(_whole),
+    _or_text({"type": "integer", "minimum": 0, "maximum": MOST_SEATS}, {"pattern": f"^{WHOLE.pattern}$"}),
+]
+Truth = Annotated[bool, BeforeValidator(_truth), _or_text({"type": "boolean"}, {"enum": [*TRUTHS]})]

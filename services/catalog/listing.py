@@ -2,10 +2,11 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
 from aiohttp import web
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from services.catalog import store
 from services.catalog.differences import Difference, differences
@@ -13,7 +14,7 @@ from services.catalog.fields import YEARS
 from services.catalog.model import Life, Seminar
 from services.catalog.search import Wanted
 from shared.database import Connection
-from shared.web.queries import after, cursor, no_cursor, unfit
+from shared.web.queries import Listing, after, asked, cursor, no_cursor
 
 Place = tuple[datetime, str]  # of a seminar in the list: its start and slug
 
@@ -33,33 +34,47 @@ class Section(NamedTuple):
     more: str | None
 
 
-def wanted_of(request: web.Request) -> Wanted:
-    """Return what the query asks for; raises a 422 Problem that names the field that does not fit."""
-    words, organiser, audience = (_words(request, name) for name in ("q", "organiser", "audience"))
-    return Wanted(words, organiser, audience, _year(request), _life(request))
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
-def _words(request: web.Request, name: str) -> str:
-    text = " ".join(request.query.get(name, "").split())
-    if len(text) > LONGEST:
-        raise unfit(name, f"must have at most {LONGEST} characters")
-    return text
-
-
-def _year(request: web.Request) -> int | None:
-    year = request.query.get("year")
+def _year(year: str) -> int | None:
     if not year:
         return None
     if not (year.isascii() and year.isdigit() and int(year[:5]) in YEARS):
-        raise unfit("year", "must be a year, such as 2023")
+        raise ValueError("must be a year, such as 2023")
     return int(year)
 
 
-def _life(request: web.Request) -> Life | None:
-    life = request.query.get("life")
+def _life(life: str) -> Life | None:
     if life and life not in LIVES:
-        raise unfit("life", f"must be one of {', '.join(LIVES)}")
+        raise ValueError(f"must be one of {', '.join(LIVES)}")
     return Life(life) if life else None
+
+
+Part = Annotated[str, Field(max_length=LONGEST), BeforeValidator(_one_line)]
+YEAR = {"type": "integer", "minimum": YEARS.start, "maximum": YEARS.stop - 1}
+
+
+class Search(Listing):
+    """What the list can be asked for; what is left empty is any."""
+
+    q: Part = ""
+    """Words, each of which must occur in title, summary, programme or speakers."""
+    organiser: Part = ""
+    """A part of an organiser's or a partner's name."""
+    audience: Part = ""
+    """Words, each of which must occur in it."""
+    year: Annotated[int | None, BeforeValidator(_year), WithJsonSchema({"anyOf": [YEAR, {"const": ""}]})] = None
+    """In which it starts."""
+    life: Annotated[Life | None, BeforeValidator(_life), WithJsonSchema({"enum": [*LIVES, ""]})] = None
+    """Where it stands by the clock."""
+
+
+def wanted_of(request: web.Request) -> Wanted:
+    """Return what the query asks for; raises a 422 Problem that names each field that does not fit."""
+    search = asked(request, Search)
+    return Wanted(search.q, search.organiser, search.audience, search.year, search.life)
 
 
 def behind(request: web.Request) -> Place | None:

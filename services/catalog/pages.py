@@ -12,10 +12,10 @@ from services.catalog import metadata, store
 from services.catalog.listing import behind, context_of_list, wanted_of
 from services.catalog.lives import chapters, countdown, moved_from, shown, true_until
 from services.catalog.model import Life, Seminar
-from services.catalog.page_cache import PAGES, Page
+from services.catalog.page_cache import PAGES, STATES, Page, States
 from services.catalog.prose import as_html
 from shared import tokens
-from shared.database import Connection
+from shared.database import Connection, Database
 from shared.messages import Language
 from shared.web.keys import CLOCK, DATABASE, SETTINGS
 from shared.web.middleware import SECURITY_HEADERS
@@ -23,22 +23,24 @@ from shared.web.pages import SHARED, answer, language_of, render, rendered
 from shared.web.problems import not_found
 from shared.web.texts import say
 
+LIST = ""  # stands for all seminars together; no slug is empty
 PLAYERS = web.AppKey("PLAYERS", frozenset[str])  # hosts whose players may be shown inside of our pages
 
 
 async def list_page(request: web.Request) -> web.Response:
     """Show what is live, what is coming and what has been, or what of it was searched for."""
-    wanted, now, pages = wanted_of(request), request.app[CLOCK].now(), request.app[PAGES]
+    wanted, now = wanted_of(request), request.app[CLOCK].now()
     after = behind(request) if wanted.life else None
-    async with request.app[DATABASE].connection() as connection:
-        key = ("list", await store.list_state(connection), wanted, after, language_of(request))
-        page = pages.get(key, now)
-        if page is None:
+    key = ("list", await request.app[STATES].of(LIST), wanted, after, language_of(request))
+
+    async def make() -> Page:
+        async with request.app[DATABASE].connection() as connection:
             context = await context_of_list(connection, wanted, after, now)
-            context["metadata"] = metadata.of_list(request.app[SETTINGS].public_url, language_of(request))
             until = await store.next_start_or_end(connection, now)
-            page = pages.keep(key, Page.of(rendered(request, "seminars.html", context), until))
-    return _answer(request, page, now)
+        context["metadata"] = metadata.of_list(request.app[SETTINGS].public_url, language_of(request))
+        return Page.of(rendered(request, "seminars.html", context), until)
+
+    return _answer(request, await request.app[PAGES].get(key, now, make), now)
 
 
 async def seminar_page(request: web.Request) -> web.Response:
@@ -74,24 +76,41 @@ async def _is_admitted(request: web.Request, connection: Connection) -> bool:
 
 async def _page(request: web.Request, template: str, *, admitted: bool = False) -> web.Response:
     """Answer with the page as it stands, rendered anew only if it says something else by now."""
-    slug, now, pages = request.match_info["slug"], request.app[CLOCK].now(), request.app[PAGES]
+    slug, now = request.match_info["slug"], request.app[CLOCK].now()
     language, play = language_of(request), "play" in request.query
-    async with request.app[DATABASE].connection() as connection:
-        state = await store.state(connection, slug)
-        if state is None:
-            raise not_found("seminar")
-        key = (template, slug, state, language, admitted, play)
-        page = pages.get(key, now)
-        if page is None:
-            seminar = await store.get(connection, slug)
-            if seminar is None:
-                raise not_found("seminar")
-            past = await _past(connection, seminar)
-            context = context_of(seminar if admitted else seminar.for_anyone(), past.starts, now, language)
-            context["metadata"] = metadata.of_seminar(seminar, past, now, request.app[SETTINGS].public_url, language)
-            context |= _film(seminar, now, request.app[PLAYERS], admitted=admitted, play=play)
-            page = pages.keep(key, Page.of(rendered(request, template, context), true_until(seminar, now)))
+    state = await request.app[STATES].of(slug)
+    if state is None:
+        raise not_found("seminar")
+    key = (template, slug, state, language, admitted, play)
+
+    async def make() -> Page:
+        seminar, past = await _found(request, slug)
+        context = context_of(seminar if admitted else seminar.for_anyone(), past.starts, now, language)
+        context["metadata"] = metadata.of_seminar(seminar, past, now, request.app[SETTINGS].public_url, language)
+        context |= _film(seminar, now, request.app[PLAYERS], admitted=admitted, play=play)
+        return Page.of(rendered(request, template, context), true_until(seminar, now))
+
+    page = await request.app[PAGES].get(key, now, make)
     return _answer(request, page, now, _framing(request.app[PLAYERS]))
+
+
+async def _found(request: web.Request, slug: str) -> tuple[Seminar, metadata.Past]:
+    async with request.app[DATABASE].connection() as connection:
+        seminar = await store.get(connection, slug)
+        if seminar is None:
+            raise not_found("seminar")
+        recorded = await store.recorded_since(connection, slug) if seminar.document.recording else None
+        return seminar, metadata.Past(await store.announced_starts(connection, slug), recorded)
+
+
+def states(database: Database) -> States:
+    """Return how seminars stand by their slugs, and by `LIST` how all of them do."""
+
+    async def ask(what: str) -> str | None:
+        async with database.connection() as connection:
+            return await (store.list_state(connection) if what == LIST else store.state(connection, what))
+
+    return States(ask)
 
 
 def context_of(seminar: Seminar, starts: Iterable[datetime], now: datetime, language: Language) -> dict[str, Any]:
@@ -152,12 +171,6 @@ def _answer(request: web.Request, page: Page, now: datetime, headers: Mapping[st
         said["Changes-In"] = str(math.ceil((page.until - now).total_seconds()))
     has_it = any(tag.value in (page.etag, "*") for tag in request.if_none_match or ())
     return answer(request, b"" if has_it else page.body, status=304 if has_it else 200, headers=said)
-
-
-async def _past(connection: Connection, seminar: Seminar) -> metadata.Past:
-    slug = seminar.document.slug
-    recorded = await store.recorded_since(connection, slug) if seminar.document.recording else None
-    return metadata.Past(await store.announced_starts(connection, slug), recorded)
 
 
 ROUTES: Iterable[web.AbstractRouteDef] = (

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, time
 from itertools import chain
 
-from services.catalog.fields import Line, LocalTime, Strict, Words, clock_faults
+from services.catalog.fields import Line, LocalTime, Strict, Truth, Words, clock_faults
 from shared.faults import Fault, Place
 from shared.messages import Block, Speaker, Talk
 
@@ -30,6 +30,7 @@ class DocumentBlock(Block, Strict):
     """A part of the programme or a pause, with the talks in it."""
 
     title: Words | None = None
+    pause: Truth = False
     start: LocalTime
     end: LocalTime
     talks: tuple[DocumentTalk, ...] = ()

@@ -2,23 +2,43 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from email import message_from_bytes
+from email.policy import default
 from uuid import UUID
 
 import asyncpg
 from aiohttp import web
 
-from services.notification import store
+from services.notification import commands, store
+from services.notification.answers import Email, Emails, PreviewRequest, Reminder, Reminders, Retried
+from services.notification.change import AnnouncedError, CancelledError
 from services.notification.model import State
-from services.notification.rendering import message_id
+from services.notification.rehearsal import (
+    NOBODY,
+    Foreseen,
+    Outgoing,
+    Rehearsal,
+    RehearsalOfChange,
+    RehearsalRequest,
+    Rehearsed,
+    RehearsedEmail,
+    preview_url,
+    sample,
+)
+from services.notification.rendering import Renderer, message_id
 from shared.database import Connection
 from shared.messages import SeminarSnapshot
-from shared.web.keys import DATABASE, SETTINGS
+from shared.web.bodies import json_answer, read_json
+from shared.web.keys import CLOCK, DATABASE, SETTINGS
+from shared.web.middleware import HTML_POLICY
+from shared.web.openapi import routes
+from shared.web.operations import Answer, Operation
 from shared.web.organiser import organiser_of
 from shared.web.problems import Problem, not_found
-from shared.web.queries import after, asked, cursor, no_cursor
+from shared.web.queries import ListingOfSeminar, OfSeminar, after, asked, cursor, no_cursor
 
 PAGE = 100  # e-mails in one answer
+RENDERER = web.AppKey("RENDERER", Renderer)
 
 
 async def list_emails(request: web.Request) -> web.Response:
@@ -28,9 +48,9 @@ async def list_emails(request: web.Request) -> web.Response:
     async with request.app[DATABASE].connection() as connection:
         seminar = await _asked_seminar(request, connection)
         rows = await store.listing(connection, seminar.slug, behind, PAGE + 1)
-    public_url = request.app[SETTINGS].public_url
+    items = tuple(_email(row, request.app[SETTINGS].public_url) for row in rows[:PAGE])
     following = cursor(rows[PAGE - 1]["due_at"].isoformat(), rows[PAGE - 1]["id"]) if len(rows) > PAGE else None
-    return web.json_response({"items": [_email(row, public_url) for row in rows[:PAGE]], "next": following})
+    return json_answer(Emails(items=items, next=following))
 
 
 async def retry_email(request: web.Request) -> web.Response:
@@ -46,7 +66,7 @@ async def retry_email(request: web.Request) -> web.Response:
         raise not_found("e-mail")
     if state not in (State.FAILED, State.PENDING):
         raise Problem(409, "not-retriable", f"The e-mail is {state}; only one that failed or rests is tried again")
-    return web.json_response({"id": str(identifier), "state": State.PENDING.value}, status=202)
+    return json_answer(Retried(id=identifier), status=202)
 
 
 async def list_reminders(request: web.Request) -> web.Response:
@@ -55,23 +75,75 @@ async def list_reminders(request: web.Request) -> web.Response:
     async with request.app[DATABASE].connection() as connection:
         seminar = await _asked_seminar(request, connection)
         rows = await store.reminders(connection, seminar.slug)
-    return web.json_response({"items": [_plain(row) for row in rows], "next": None})
+    return json_answer(Reminders(items=tuple(Reminder(**row) for row in rows)))
 
 
-def _email(row: asyncpg.Record, public_url: str) -> dict[str, Any]:
-    return _plain(row) | {"message_id": message_id(row["id"], public_url)}
+async def rehearse(request: web.Request) -> web.Response:
+    """Answer with what would go out from now on, as it stands or after a change; nothing is sent or kept."""
+    organiser_of(request)
+    given = await read_json(request, RehearsalRequest)
+    try:
+        async with request.app[DATABASE].snapshot() as connection:
+            foreseen = await commands.rehearse(connection, given.seminar, given.change, request.app[CLOCK].now())
+    except CancelledError:
+        raise Problem(409, "seminar-cancelled", "The seminar is cancelled") from None
+    except AnnouncedError:
+        raise Problem(409, "seminar-announced", "People know of the seminar: cancel it instead") from None
+    if foreseen is None:
+        detail = "Notification has never heard of it: it does not exist, or it is a draft, of which nobody is told"
+        raise Problem(404, "not-found", "There is no such seminar", detail=detail)
+    return json_answer(_rehearsal(foreseen, request.app[RENDERER]))
 
 
-def _plain(row: asyncpg.Record) -> dict[str, Any]:
-    """Return the row with instants and ids as JSON has them."""
-    return {
-        key: value.isoformat() if isinstance(value, datetime) else str(value) if isinstance(value, UUID) else value
-        for key, value in row.items()
-    }
+async def preview(request: web.Request) -> web.Response:
+    """Show an e-mail as somebody who does not exist would get it: as HTML, or as text for whoever wants only that."""
+    organiser_of(request)
+    given = asked(request, PreviewRequest)
+    async with request.app[DATABASE].snapshot() as connection:
+        seminar = await _asked_seminar(request, connection)
+        rules = await store.get_rules(connection, seminar.slug)
+    moments = [rule.due_at for rule in rules if rule.rule == given.rule and rule.attendance is given.attendance]
+    if given.rule and not moments:
+        raise not_found("reminder")
+    email = sample(seminar, given.kind, given.attendance, given.language)
+    return _shown(request, request.app[RENDERER].render(NOBODY, email, max([request.app[CLOCK].now(), *moments])))
+
+
+def _shown(request: web.Request, content: bytes) -> web.Response:
+    accepted = request.headers.get("Accept", "")
+    form = "plain" if "text/plain" in accepted and "text/html" not in accepted else "html"
+    message = message_from_bytes(content, policy=default)
+    part = message.get_body((form,))
+    headers = {**HTML_POLICY, "Content-Language": message["Content-Language"], "Vary": "Accept"}
+    return web.Response(text=part.get_content() if part else "", content_type=f"text/{form}", headers=headers)
+
+
+def _rehearsal(foreseen: Foreseen, renderer: Renderer) -> Rehearsal:
+    items = tuple(
+        _rehearsed(foreseen, email, recipients, renderer) for email, recipients in sorted(foreseen.emails.items())
+    )
+    if foreseen.difference is None:
+        return Rehearsal(items=items)
+    return RehearsalOfChange(items=items, difference=foreseen.difference)
+
+
+def _rehearsed(foreseen: Foreseen, email: Outgoing, recipients: int, renderer: Renderer) -> RehearsedEmail:
+    seminar = foreseen.outlook.seminar
+    example = sample(seminar, email.kind, email.attendance, email.language)
+    return RehearsedEmail(
+        **email._asdict() | {"rule": email.rule or None},
+        recipients=recipients,
+        subject=renderer.subject(example, email.due_at),
+        preview_url=None if foreseen.difference else preview_url(seminar.slug, email),
+    )
+
+
+def _email(row: asyncpg.Record, public_url: str) -> Email:
+    return Email(**row, message_id=message_id(row["id"], public_url))
 
 
 async def _asked_seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
-    seminar = await store.get_seminar(connection, asked(request, "seminar"))
+    seminar = await store.get_seminar(connection, asked(request, OfSeminar).seminar)
     if seminar is None:
         raise not_found("seminar")
     return seminar
@@ -89,8 +161,43 @@ def _after(request: web.Request) -> tuple[datetime, UUID] | None:
     raise no_cursor()
 
 
-ROUTES: Iterable[web.RouteDef] = (
-    web.get("/api/emails", list_emails),
-    web.post("/api/emails/{id}/retry", retry_email),
-    web.get("/api/reminders", list_reminders),
+ABOUT = "What is said to those who come to a seminar: its e-mails and what became of them, its reminders and when."
+
+OPERATIONS = (
+    Operation(
+        web.get("/api/emails", list_emails),
+        answers={200: Answer(Emails)},
+        callers=("organiser",),
+        query=ListingOfSeminar,
+        problems={404: ("not-found",)},
+    ),
+    Operation(
+        web.post("/api/emails/{id}/retry", retry_email),
+        answers={202: Answer(Retried)},
+        callers=("organiser",),
+        problems={409: ("not-retriable",)},
+    ),
+    Operation(
+        web.get("/api/reminders", list_reminders),
+        answers={200: Answer(Reminders)},
+        callers=("organiser",),
+        query=OfSeminar,
+        problems={404: ("not-found",)},
+    ),
+    Operation(
+        web.post("/api/rehearsals", rehearse),
+        answers={200: Answer(Rehearsed)},
+        callers=("organiser",),
+        body=RehearsalRequest,
+        example={"seminar": "planstrategi-4-0"},
+        problems={404: ("not-found",), 409: ("seminar-cancelled", "seminar-announced")},
+    ),
+    Operation(
+        web.get("/api/rehearsals/preview", preview),
+        answers={200: Answer("text/html")},
+        callers=("organiser",),
+        query=PreviewRequest,
+        problems={404: ("not-found",)},
+    ),
 )
+ROUTES: Iterable[web.RouteDef] = routes("notification", ABOUT, OPERATIONS)

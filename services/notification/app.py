@@ -22,10 +22,11 @@ MIGRATIONS = HERE / "migrations"
 def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Application:
     """Wire the service; nothing connects before the application starts."""
     app = new_application(settings, clock, HERE / "templates", (*api.ROUTES, *pages.ROUTES))
+    app[api.RENDERER] = Renderer(settings)
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
         async with connected(app, open_bus) as (database, bus, background):
-            delivery = Delivery(database, settings, clock, Renderer(settings))
+            delivery = Delivery(database, settings, clock, app[api.RENDERER])
             reminders = Reminders(database, clock, delivery.nudge)
 
             def learnt() -> None:

@@ -1,14 +1,14 @@
 """What messages and people make notification owe: one use case, one function, one transaction of the caller's."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from services.notification import store
-from services.notification.model import Kind, moved, owed, schedule
+from services.notification.change import Change
+from services.notification.model import Kind, consequences, owed
+from services.notification.rehearsal import Batch, Foreseen, Outlook, compare, foresee, outgoing
 from shared.database import Connection
 from shared.messages import RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
-
-QUIET = timedelta(minutes=2)  # a notice of a move waits this long for another move, and then says the sum
 
 
 async def learn_of_seminar(
@@ -18,15 +18,36 @@ async def learn_of_seminar(
     known = await store.lock_seminar(connection, seminar.slug)
     if known and known.revision >= seminar.revision:
         return
-    has_moved = known is not None and moved(known, seminar)
-    await store.keep_seminar(connection, seminar, moved=has_moved)
-    rules = schedule(seminar)
-    await store.keep_rules(connection, seminar.slug, rules, now)
-    await store.drop_rules(connection, seminar.slug, rules)
-    if seminar.status == "cancelled":
-        await store.insert_notices(connection, seminar, Kind.SEMINAR_CANCELLED, now, correlation_id)
-    elif has_moved:
-        await store.insert_notices(connection, seminar, Kind.SEMINAR_MOVED, now + QUIET, correlation_id)
+    rules = await store.lock_rules(connection, seminar.slug)
+    follows = consequences(known, seminar, rules, now)
+    await store.keep_seminar(connection, seminar, moved=follows.moved)
+    await store.keep_rules(connection, seminar.slug, [rule for rule in follows.rules if rule not in rules])
+    if follows.notice:
+        await store.insert_notices(connection, seminar, follows.notice, correlation_id)
+
+
+async def rehearse(connection: Connection, slug: str, change: Change | None, now: datetime) -> Foreseen | None:
+    """Return what would go out from now on, if the seminar is changed so; None if nothing is known of it.
+
+    Raises what `changed` does.
+    """
+    seminar = await store.get_seminar(connection, slug)
+    if seminar is None:
+        return None
+    moved_revision, rules = await store.get_moved_revision(connection, slug), await store.get_rules(connection, slug)
+    written = await store.unsent(connection, slug, now)
+    standing = await _foreseen(connection, Outlook(seminar, moved_revision, rules), written, now)
+    if change is None:
+        return standing
+    after = await _foreseen(connection, foresee(standing.outlook, change, now), written, now)
+    return after._replace(difference=compare(standing, after))
+
+
+async def _foreseen(connection: Connection, outlook: Outlook, written: list[Batch], now: datetime) -> Foreseen:
+    planned = await store.to_be_reminded(connection, outlook.seminar.slug, outlook.scheduled)
+    if outlook.notice:
+        planned += await store.to_be_told(connection, outlook.seminar, outlook.notice)
+    return Foreseen(outlook, outgoing(outlook, [*written, *planned], now))
 
 
 async def learn_of_registration(

@@ -22,6 +22,7 @@ from shared import outbox
 from shared.background import Nudge, first_of
 from shared.clock import Clock
 from shared.database import Connection, Database
+from shared.logs import redact
 from shared.messages import EmailSnapshot, Message
 
 HOLDER = f"{socket.gethostname()}:{os.getpid()}"  # who claims
@@ -130,7 +131,7 @@ class Delivery:
             kind=email.kind,
             generation=email.generation,
             message_id=message_id(claim.id, self._settings.public_url),
-            smtp_reply=reply,
+            smtp_reply=reply and redact(reply),  # servers quote the address; the row keeps their own words
         )
         told = Message(source="/notification", type=kind, subject=str(claim.id), time=self._clock.now(), data=data)
         await outbox.record(connection, told)

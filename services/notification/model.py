@@ -71,6 +71,8 @@ class Rule(NamedTuple):
 
 def schedule(seminar: SeminarSnapshot) -> list[Rule]:
     """Return every reminder rule's moments; one expires at the next one's for the same people, else the start."""
+    if seminar.status == "cancelled":
+        return []
     return [
         rule
         for attendance in Attendance
@@ -79,7 +81,7 @@ def schedule(seminar: SeminarSnapshot) -> list[Rule]:
 
 
 def _schedule(seminar: SeminarSnapshot, attendance: Attendance, rules: list[ReminderRule]) -> list[Rule]:
-    moments = sorted((due_at(rule, seminar), name(rule)) for rule in rules)
+    moments = sorted({(due_at(rule, seminar), name(rule)) for rule in rules})
     following = [due for due, _ in moments[1:]]
     return [
         Rule(rule, attendance, due, min([*after, seminar.start if due < seminar.start else due + AFTER_THE_END]))
@@ -111,6 +113,90 @@ def shift(moment: datetime, duration: str, sign: int, zone: str) -> datetime:
     weeks, days, hours, minutes = (int(part or 0) for part in parts.groups())
     local = moment.astimezone(ZoneInfo(zone)) + sign * timedelta(weeks=weeks, days=days)
     return local.astimezone(UTC) + sign * timedelta(hours=hours, minutes=minutes)
+
+
+# --- what follows from a new revision of a seminar ---
+
+QUIET = timedelta(minutes=2)  # a notice of a move waits this long for another move, and then says the sum
+
+
+class RuleState(StrEnum):
+    """What has become of a rule's moment."""
+
+    SCHEDULED = "scheduled"
+    MATERIALISED = "materialised"  # its e-mails are written
+    CLOSED = "closed"  # there will be none: it was past when it was set, or the rule is gone
+
+
+class KeptRule(NamedTuple):
+    """A rule as it is kept; a new moment is a new generation, and e-mails of older ones never leave."""
+
+    rule: str
+    attendance: Attendance
+    due_at: datetime
+    expires_at: datetime
+    generation: int = 1
+    state: RuleState = RuleState.SCHEDULED
+
+
+class Notice(NamedTuple):
+    """What everyone who comes or waits is told of a revision, and when."""
+
+    kind: Kind
+    due_at: datetime
+
+
+class Consequences(NamedTuple):
+    """What a revision brings about: all rules as they are kept from then on, those that are gone too."""
+
+    moved: bool
+    rules: list[KeptRule]
+    notice: Notice | None = None
+
+
+def consequences(
+    known: SeminarSnapshot | None, seminar: SeminarSnapshot, rules: list[KeptRule], now: datetime
+) -> Consequences:
+    """Return what follows when `seminar` is learnt of at `now`, where `known` and its `rules` have stood until then."""
+    has_moved = known is not None and moved(known, seminar)
+    before = {(rule.rule, rule.attendance): rule for rule in rules}
+    after = {
+        (rule.rule, rule.attendance): _renewed(before.get((rule.rule, rule.attendance)), rule, known, now)
+        for rule in schedule(seminar)
+    }
+    gone = [_dropped(rule) for key, rule in before.items() if key not in after]
+    return Consequences(has_moved, [*after.values(), *gone], _notice(known, seminar, now, has_moved=has_moved))
+
+
+def _renewed(before: KeptRule | None, rule: Rule, known: SeminarSnapshot | None, now: datetime) -> KeptRule:
+    """Return the rule with its moment; one that is past already is born closed, as people have got on without it.
+
+    Not so when the seminar is news to us, for then whoever signed up in time has waited for its reminders.
+    """
+    is_past = rule.due_at <= now
+    if before and before.due_at == rule.due_at and (is_past or before.state is not RuleState.CLOSED):
+        return before._replace(expires_at=rule.expires_at)
+    state = RuleState.CLOSED if is_past and known else RuleState.SCHEDULED
+    return KeptRule(*rule, before.generation + 1 if before else 1, state)
+
+
+def _dropped(rule: KeptRule) -> KeptRule:
+    if rule.state is RuleState.CLOSED:
+        return rule
+    return rule._replace(generation=rule.generation + 1, state=RuleState.CLOSED)
+
+
+def _notice(
+    known: SeminarSnapshot | None, seminar: SeminarSnapshot, now: datetime, *, has_moved: bool
+) -> Notice | None:
+    if seminar.status == "cancelled":
+        return None if known and known.status == "cancelled" else Notice(Kind.SEMINAR_CANCELLED, now)
+    return Notice(Kind.SEMINAR_MOVED, now + QUIET) if has_moved else None
+
+
+def moved(before: SeminarSnapshot, after: SeminarSnapshot) -> bool:
+    """Return whether what people have in their calendars is no longer true."""
+    return (before.start, before.end, before.venue) != (after.start, after.end, after.venue)
 
 
 # --- whether to send ---
@@ -191,11 +277,6 @@ def _expired(email: Claimed, expired_at: datetime) -> Verdict:
     if expired_at < email.seminar.start:
         return Verdict(State.SUPERSEDED, "the next reminder is due")
     return Verdict(State.SKIPPED, "its moment is gone")
-
-
-def moved(before: SeminarSnapshot, after: SeminarSnapshot) -> bool:
-    """Return whether what people have in their calendars is no longer true."""
-    return (before.start, before.end, before.venue) != (after.start, after.end, after.venue)
 
 
 FIRST_DELAY, LONGEST_DELAY = 5.0, 900.0  # seconds before another attempt after a temporary refusal

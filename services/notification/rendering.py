@@ -48,10 +48,8 @@ class Renderer:
         message = self._headers(identifier, email, now)
         env = self._environments[email.registration.language]
         context = self._context(email, now)
-        text = env.get_template(f"{email.kind}.txt").render(context)
-        subject, _, body = text.partition("\n\n")
-        message["Subject"] = " ".join(subject.split())
-        message.set_content(body.strip() + "\n", cte="quoted-printable")
+        message["Subject"], body = self._words(email, context)
+        message.set_content(body, cte="quoted-printable")
         html = mjml2html(env.get_template(f"{email.kind}.mjml").render(context, subject=message["Subject"]))
         message.add_alternative(str(html), subtype="html", cte="quoted-printable")
         if email.registration.status is not RegistrationStatus.WAITLISTED:  # else there is nothing to put in a calendar
@@ -59,6 +57,16 @@ class Renderer:
         # Last: while the parts are added, every Content-… header moves into the first of them.
         message["Content-Language"] = email.registration.language
         return _checked(message)
+
+    def subject(self, email: Claimed, now: datetime) -> str:
+        """Return only what its subject is."""
+        return self._words(email, self._context(email, now))[0]
+
+    def _words(self, email: Claimed, context: dict[str, Any]) -> tuple[str, str]:
+        """Return the subject and the text."""
+        text = self._environments[email.registration.language].get_template(f"{email.kind}.txt").render(context)
+        subject, _, body = text.partition("\n\n")
+        return " ".join(subject.split()), body.strip() + "\n"
 
     def _headers(self, identifier: UUID, email: Claimed, now: datetime) -> EmailMessage:
         message = EmailMessage(policy=POLICY)

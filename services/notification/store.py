@@ -6,9 +6,10 @@ from uuid import UUID
 
 import asyncpg
 
-from services.notification.model import Claimed, Kind, Rule, State, Verdict
+from services.notification.model import Claimed, KeptRule, Kind, Notice, RuleState, State, Verdict
+from services.notification.rehearsal import Batch
 from shared.database import Connection
-from shared.messages import RegistrationSnapshot, SeminarSnapshot
+from shared.messages import Attendance, RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
 
 # --- what is known of seminars and registrations ---
 
@@ -23,6 +24,11 @@ async def get_seminar(connection: Connection, slug: str) -> SeminarSnapshot | No
     """Return the seminar as known so far."""
     snapshot = await connection.fetchval("SELECT snapshot FROM seminars WHERE slug = $1", slug)
     return SeminarSnapshot.model_validate(snapshot) if snapshot else None
+
+
+async def get_moved_revision(connection: Connection, slug: str) -> int:
+    """Return the last revision that moved the seminar, 0 if none did."""
+    return await connection.fetchval("SELECT moved_revision FROM seminars WHERE slug = $1", slug) or 0
 
 
 async def keep_seminar(connection: Connection, seminar: SeminarSnapshot, *, moved: bool) -> None:
@@ -81,28 +87,38 @@ async def is_unsubscribed(connection: Connection, registration: UUID) -> bool:
 # --- reminder rules ---
 
 
-async def keep_rules(connection: Connection, seminar: str, rules: list[Rule], now: datetime) -> None:
-    """Set the rules' moments; a changed one is a new generation, born closed if it is past: the notice says it all."""
-    await connection.executemany(
-        "INSERT INTO reminder_rules AS r (seminar, rule, attendance, due_at, expires_at) VALUES ($1, $2, $3, $4, $5)"
-        " ON CONFLICT (seminar, rule, attendance) DO UPDATE SET due_at = excluded.due_at,"
-        " expires_at = excluded.expires_at,"
-        " generation = r.generation + (r.due_at <> excluded.due_at)::integer,"
-        " state = CASE WHEN r.due_at = excluded.due_at THEN r.state"
-        " WHEN excluded.due_at <= $6 THEN 'closed' ELSE 'scheduled' END",
-        [(seminar, rule.rule, rule.attendance, rule.due_at, rule.expires_at, now) for rule in rules],
-    )
-
-
-async def drop_rules(connection: Connection, seminar: str, kept: list[Rule]) -> None:
-    """Close the rules that the seminar no longer has; a new generation keeps their e-mails from being claimed."""
-    await connection.execute(
-        "UPDATE reminder_rules SET state = 'closed', generation = generation + 1 WHERE seminar = $1"
-        " AND (rule, attendance) NOT IN (SELECT * FROM unnest($2::text[], $3::text[]))",
+async def lock_rules(connection: Connection, seminar: str) -> list[KeptRule]:
+    """Return the seminar's rules, which nobody else changes or writes the e-mails of until the commit."""
+    rows = await connection.fetch(
+        "SELECT rule, attendance, due_at, expires_at, generation, state FROM reminder_rules WHERE seminar = $1"
+        " ORDER BY rule, attendance FOR UPDATE",
         seminar,
-        [rule.rule for rule in kept],
-        [rule.attendance for rule in kept],
     )
+    return [_rule(row) for row in rows]
+
+
+async def get_rules(connection: Connection, seminar: str) -> list[KeptRule]:
+    """Return the seminar's rules."""
+    rows = await connection.fetch(
+        "SELECT rule, attendance, due_at, expires_at, generation, state FROM reminder_rules WHERE seminar = $1", seminar
+    )
+    return [_rule(row) for row in rows]
+
+
+async def keep_rules(connection: Connection, seminar: str, rules: list[KeptRule]) -> None:
+    """Keep the rules as they stand now."""
+    await connection.executemany(
+        "INSERT INTO reminder_rules (seminar, rule, attendance, due_at, expires_at, generation, state)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (seminar, rule, attendance) DO UPDATE"
+        " SET due_at = excluded.due_at, expires_at = excluded.expires_at, generation = excluded.generation,"
+        " state = excluded.state",
+        [(seminar, *rule) for rule in rules],
+    )
+
+
+def _rule(row: asyncpg.Record) -> KeptRule:
+    typed = {"attendance": Attendance(row["attendance"]), "state": RuleState(row["state"])}
+    return KeptRule(**dict(row) | typed)
 
 
 async def lock_due_rule(connection: Connection, now: datetime) -> asyncpg.Record | None:
@@ -201,18 +217,16 @@ async def insert_email(
     )
 
 
-async def insert_notices(
-    connection: Connection, seminar: SeminarSnapshot, kind: Kind, due_at: datetime, correlation_id: str
-) -> None:
+async def insert_notices(connection: Connection, seminar: SeminarSnapshot, notice: Notice, correlation_id: str) -> None:
     """Owe everyone who comes or waits a notice about this revision of the seminar."""
     await connection.execute(
         "INSERT INTO emails (registration, seminar, kind, generation, due_at, correlation_id)"
         " SELECT id, seminar, $2, $3, $4, $5 FROM registrations WHERE seminar = $1 AND status <> 'cancelled'"
         " ON CONFLICT DO NOTHING",
         seminar.slug,
-        kind,
+        notice.kind,
         seminar.revision,
-        due_at,
+        notice.due_at,
         correlation_id,
     )
 
@@ -362,3 +376,57 @@ async def retry(connection: Connection, email: UUID) -> State | None:
             email,
         )
     return State(state) if state else None
+
+
+# --- what is to come: counted by the database, judged by the model ---
+
+ALIKE = "g.attendance, g.status, g.snapshot->>'language', g.unsubscribed, g.suppressed"
+
+
+async def unsent(connection: Connection, seminar: str, now: datetime) -> list[Batch]:
+    """Return the seminar's e-mails that are written and not settled; what is overdue is due now."""
+    rows = await connection.fetch(
+        f"SELECT e.kind, e.rule, e.generation, greatest(e.due_at, $2), {ALIKE}, count(*)"
+        " FROM emails e JOIN registrations g ON g.id = e.registration"
+        " WHERE e.seminar = $1 AND e.state IN ('pending', 'sending')"
+        " AND (e.rule = '' OR g.confirmed_at <= e.due_at)"
+        f" GROUP BY e.kind, e.rule, e.generation, greatest(e.due_at, $2), {ALIKE}",
+        seminar,
+        now,
+    )
+    return [_batch(row) for row in rows]
+
+
+async def to_be_reminded(connection: Connection, seminar: str, rules: list[KeptRule]) -> list[Batch]:
+    """Return whom the rules would be materialised for."""
+    rows = await connection.fetch(
+        f"SELECT 'reminder', r.rule, r.generation, r.due_at, {ALIKE}, count(*)"
+        " FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::integer[]) AS r (rule, way, due_at, generation)"
+        " JOIN registrations g ON g.attendance = r.way"
+        " WHERE g.seminar = $1 AND g.status = 'confirmed' AND g.confirmed_at <= r.due_at"
+        f" GROUP BY r.rule, r.generation, r.due_at, {ALIKE}",
+        seminar,
+        [rule.rule for rule in rules],
+        [rule.attendance for rule in rules],
+        [rule.due_at for rule in rules],
+        [rule.generation for rule in rules],
+    )
+    return [_batch(row) for row in rows]
+
+
+async def to_be_told(connection: Connection, seminar: SeminarSnapshot, notice: Notice) -> list[Batch]:
+    """Return whom the notice of this revision would be written for."""
+    rows = await connection.fetch(
+        f"SELECT $2::text, '', $3::integer, $4::timestamptz, {ALIKE}, count(*) FROM registrations g"
+        f" WHERE g.seminar = $1 AND g.status <> 'cancelled' GROUP BY {ALIKE}",
+        seminar.slug,
+        notice.kind,
+        seminar.revision,
+        notice.due_at,
+    )
+    return [_batch(row) for row in rows]
+
+
+def _batch(row: asyncpg.Record) -> Batch:
+    kind, rule, generation, due_at, attendance, status, *others = row
+    return Batch(Kind(kind), rule, generation, due_at, Attendance(attendance), RegistrationStatus(status), *others)

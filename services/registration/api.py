@@ -8,19 +8,21 @@ from typing import Any
 
 import asyncpg
 from aiohttp import web
-from pydantic import ValidationError
 
 from services.registration import commands, store
+from services.registration.answers import InPerson, Mine, Online, Outcome, Registered, Registrations, Summary
 from services.registration.links import DeadLinkError, follow
-from services.registration.model import Details, Refusal, RefusedError, Registration, SignUp
+from services.registration.model import Correction, Details, Refusal, RefusedError, Registration, SignUp
 from shared.database import Connection
 from shared.messages import Attendance, SeminarSnapshot
-from shared.web.bodies import read_json, read_object
+from shared.web.bodies import fit, json_answer, read_json, read_object
 from shared.web.keys import CLOCK, DATABASE, SETTINGS
+from shared.web.openapi import routes
+from shared.web.operations import Answer, Operation
 from shared.web.organiser import organiser_of
 from shared.web.preconditions import etag, if_match
-from shared.web.problems import Problem, invalid, not_found
-from shared.web.queries import after, asked, cursor, no_cursor, unfit
+from shared.web.problems import Problem, not_found
+from shared.web.queries import ListingOfSeminar, OfSeminar, after, asked, cursor, no_cursor, unfit
 
 PAGE = 100  # registrations in one answer
 LONGEST_KEY = 255  # characters of an Idempotency-Key
@@ -46,10 +48,10 @@ async def sign_up(request: web.Request) -> web.Response:
         if key and (kept := await _replay(connection, key, digest)):
             return web.json_response(kept["answer"], status=kept["status"], headers={"Idempotent-Replayed": "true"})
         outcome = await run(commands.sign_up(connection, given, request.app[CLOCK].now()))
-        answer = {"id": str(outcome.id), "outcome": outcome.status.value}
+        answer = Outcome(id=outcome.id, outcome=outcome.status)
         if key:
-            await store.keep_answer(connection, key, digest, 202, answer)
-    return web.json_response(answer, status=202)
+            await store.keep_answer(connection, key, digest, 202, answer.model_dump(mode="json"))
+    return json_answer(answer, status=202)
 
 
 def _idempotency_key(request: web.Request) -> str | None:
@@ -98,10 +100,7 @@ async def patch_mine(request: web.Request) -> web.Response:
             raise Problem(422, "invalid", "The body does not fit", errors=[error])
     async with request.app[DATABASE].transaction() as connection:
         standing, _ = await bearer(request, connection)
-        try:
-            details = Details(**standing.details.model_dump() | fields)
-        except ValidationError as error:
-            raise invalid(error) from None
+        details = fit(Details, standing.details.model_dump(mode="json") | fields)
         read, now = if_match(request), request.app[CLOCK].now()
         changed: Registration = await run(commands.change(connection, standing.id, details, now, read=read))
         place = await store.place_in_queue(connection, changed.id)
@@ -130,19 +129,7 @@ async def bearer(request: web.Request, connection: Connection) -> tuple[Registra
 
 
 def _mine(registration: Registration, place: int | None) -> web.Response:
-    return web.json_response(_shown(registration) | {"place": place}, headers=etag(registration.version))
-
-
-def _shown(registration: Registration) -> dict[str, Any]:
-    return {
-        "id": str(registration.id),
-        "seminar": registration.seminar,
-        "version": registration.version,
-        "status": registration.status.value,
-        **registration.details.model_dump(mode="json"),
-        "registered_at": registration.registered_at.isoformat(),
-        "confirmed_at": registration.confirmed_at.isoformat() if registration.confirmed_at else None,
-    }
+    return json_answer(Mine.of(registration, place=place), headers=etag(registration.version))
 
 
 # --- for organisers ---
@@ -154,8 +141,9 @@ async def list_registrations(request: web.Request) -> web.Response:
     async with request.app[DATABASE].connection() as connection:
         seminar = await _asked_seminar(request, connection)
         rows = await store.listing(connection, seminar.slug, _after(request), PAGE + 1)
-    items = [_shown(store.to_registration(row)) for row in rows[:PAGE]]
-    return web.json_response({"items": items, "next": cursor(rows[PAGE - 1]["place"]) if len(rows) > PAGE else None})
+    items = tuple(Registered.of(store.to_registration(row)) for row in rows[:PAGE])
+    following = cursor(rows[PAGE - 1]["place"]) if len(rows) > PAGE else None
+    return json_answer(Registrations(items=items, next=following))
 
 
 async def summarise(request: web.Request) -> web.Response:
@@ -167,13 +155,8 @@ async def summarise(request: web.Request) -> web.Response:
         online = await store.taken(connection, seminar.slug, Attendance.ONLINE)
         cancelled = await store.count_cancelled(connection, seminar.slug)
     mode = seminar.attendance.get(Attendance.IN_PERSON)
-    return web.json_response(
-        {
-            "in_person": {**in_person._asdict(), "capacity": mode.capacity if mode else 0},
-            "online": {"confirmed": online.confirmed},
-            "cancelled": cancelled,
-        }
-    )
+    room = InPerson(**in_person._asdict(), capacity=mode.capacity if mode else 0)
+    return json_answer(Summary(in_person=room, online=Online(confirmed=online.confirmed), cancelled=cancelled))
 
 
 async def export_csv(request: web.Request) -> web.Response:
@@ -199,7 +182,7 @@ def cell(value: object) -> str:
 
 
 async def _asked_seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
-    seminar = await store.get_seminar(connection, asked(request, "seminar"))
+    seminar = await store.get_seminar(connection, asked(request, OfSeminar).seminar)
     if seminar is None:
         raise not_found("seminar")
     return seminar
@@ -215,12 +198,65 @@ def _after(request: web.Request) -> int:
     raise no_cursor()
 
 
-ROUTES: Iterable[web.RouteDef] = (
-    web.post("/api/registrations", sign_up),
-    web.get("/api/registrations", list_registrations),
-    web.get("/api/registrations/summary", summarise),
-    web.get("/api/registrations/export.csv", export_csv),
-    web.get("/api/registrations/mine", get_mine),
-    web.patch("/api/registrations/mine", patch_mine),
-    web.delete("/api/registrations/mine", delete_mine),
+ABOUT = "Who comes to a seminar: signing up, one's own registration, and what organisers see of them all."
+EXAMPLE = {
+    "seminar": "planstrategi-4-0",
+    "name": "Kari Nordmann",
+    "email": "kari@example.org",
+    "attendance": "in_person",
+    "organisation": "Solund kommune",
+}
+LATE = (Refusal.OVER, Refusal.CANCELLED, Refusal.NOT_OFFERED, Refusal.NOT_OPEN, Refusal.DEADLINE_PASSED)
+
+OPERATIONS = (
+    Operation(
+        web.post("/api/registrations", sign_up),
+        answers={202: Answer(Outcome, headers=("Idempotent-Replayed",))},
+        headers=("Idempotency-Key",),
+        body=SignUp,
+        example=EXAMPLE,
+        problems={404: ("not-found",), 409: (*LATE, "request-in-progress"), 422: ("idempotency-key-reused",)},
+    ),
+    Operation(
+        web.get("/api/registrations", list_registrations),
+        answers={200: Answer(Registrations)},
+        callers=("organiser",),
+        query=ListingOfSeminar,
+        problems={404: ("not-found",)},
+    ),
+    Operation(
+        web.get("/api/registrations/summary", summarise),
+        answers={200: Answer(Summary)},
+        callers=("organiser",),
+        query=OfSeminar,
+        problems={404: ("not-found",)},
+    ),
+    Operation(
+        web.get("/api/registrations/export.csv", export_csv),
+        answers={200: Answer("text/csv", headers=("Content-Disposition",))},
+        callers=("organiser",),
+        query=OfSeminar,
+        problems={404: ("not-found",)},
+    ),
+    Operation(
+        web.get("/api/registrations/mine", get_mine),
+        answers={200: Answer(Mine, headers=("ETag",))},
+        callers=("link",),
+    ),
+    Operation(
+        web.patch("/api/registrations/mine", patch_mine),
+        answers={200: Answer(Mine, headers=("ETag",))},
+        callers=("link",),
+        headers=("If-Match",),
+        body=Correction,
+        example={"organisation": "Solund kommune"},
+        problems={409: LATE},
+    ),
+    Operation(
+        web.delete("/api/registrations/mine", delete_mine),
+        answers={200: Answer(Mine, headers=("ETag",))},
+        callers=("link",),
+        problems={409: (Refusal.OVER,), 422: ("invalid",)},
+    ),
 )
+ROUTES: Iterable[web.RouteDef] = routes("registration", ABOUT, OPERATIONS)

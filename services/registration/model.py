@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -103,19 +103,30 @@ def _municipality_number(text: str) -> str:
     return text
 
 
+MunicipalityNumber = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": f"^{MUNICIPALITY_NUMBER.pattern}$"}),
+    AfterValidator(_municipality_number),
+]
+
+
 class Details(BaseModel):
     """What people tell of themselves; they may correct it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: Line
     email: Email
     attendance: Attendance
     organisation: Line | None = None
-    municipality: Annotated[str, AfterValidator(_municipality_number)] | None = None
+    municipality: MunicipalityNumber | None = None
+    """Its official number."""
     dietary_needs: Line | None = None
-    headcount: Annotated[int, Field(ge=1, le=MOST_HEADS)] = 1  # those who sit around one screen
+    """Only in person."""
+    headcount: Annotated[int, Field(ge=1, le=MOST_HEADS)] = 1
+    """Those who sit around one screen; 1 in person."""
     language: Language = "nb"
+    """In which to write to them."""
 
     @model_validator(mode="after")
     def _fits_attendance(self) -> "Details":
@@ -130,6 +141,19 @@ class SignUp(Details):
     """A sign-up: to which seminar, and the details."""
 
     seminar: Annotated[str, Field(max_length=80)]
+    """The seminar's slug."""
+
+
+def _any_part_of(schema: dict[str, Any]) -> None:
+    del schema["required"], schema["properties"]["email"]
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+class Correction(Details):
+    """What somebody corrects of their details: what is left out stays as it is, the address always does."""
+
+    model_config = ConfigDict(json_schema_extra=_any_part_of)
 
 
 class Registration(NamedTuple):

@@ -1,23 +1,34 @@
-"""Request bodies into typed values."""
+"""JSON bodies: those of requests into typed values, typed values into those of answers; and the fields of forms."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.web.problems import Problem, invalid
 
 Body = TypeVar("Body", bound=BaseModel)
 
 
+class AnswerBody(BaseModel):
+    """The body of an answer; more fields may come, and a client passes over those that it does not know."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+def json_answer(body: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return the answer that says `body` as JSON."""
+    return web.Response(
+        text=body.model_dump_json(), status=status, headers=headers, content_type="application/json", charset="utf-8"
+    )
+
+
 async def read_json(request: web.Request, kind: type[Body]) -> Body:
     """Return the JSON body as `kind`; raises a Problem: 400 no JSON, 413 too large, 422 for fields that do not fit."""
     await _parse(request)
-    try:
-        return kind.model_validate_json(await request.read())
-    except ValidationError as error:
-        raise invalid(error) from None
+    return _fitting(kind, await request.read())
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
@@ -28,6 +39,11 @@ async def read_object(request: web.Request) -> dict[str, Any]:
             422, "invalid", "The body does not fit", errors=[{"field": "body", "detail": "must be an object"}]
         )
     return body
+
+
+def fit(kind: type[Body], fields: Mapping[str, Any]) -> Body:
+    """Return the fields of a JSON object as `kind`; raises a 422 Problem that names those that do not fit."""
+    return _fitting(kind, json.dumps(fields))
 
 
 async def read_form(request: web.Request) -> dict[str, str]:
@@ -43,3 +59,10 @@ async def _parse(request: web.Request) -> Any:
         return json.loads(await request.read())
     except (ValueError, RecursionError) as error:
         raise Problem(400, "not-json", "The body is not JSON") from error
+
+
+def _fitting(kind: type[Body], text: bytes | str) -> Body:
+    try:
+        return kind.model_validate_json(text, strict=True)  # JSON has numbers and truth values of its own
+    except ValidationError as error:
+        raise invalid(error) from None

@@ -18,6 +18,7 @@ from shared.web.session import COOKIE
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+ERRORS = 400  # statuses from here on are errors (RFC 9110, 15)
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'self'",  # data: for the icons inside Designsystemet's CSS
@@ -25,6 +26,11 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+HTML_POLICY = {  # an e-mail's HTML, as a document of its own: it may look as it likes and do nothing
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self';"
+    " sandbox allow-popups allow-popups-to-escape-sandbox",
 }
 
 # Pages of one person, by their address or their session. Not `no-referrer`: under that browsers post `Origin: null`.
@@ -45,7 +51,9 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
     with structlog.contextvars.bound_contextvars(correlation_id=name):
         response = await handler(request)
         resource = request.match_info.route.resource
-        log.info(
+        # What is read without trouble is what a proxy counts; the log is for what was changed and what went wrong.
+        say = log.debug if request.method in SAFE_METHODS and response.status < ERRORS else log.info
+        say(
             "request",
             method=request.method,
             route=resource.canonical if resource else "unknown",  # never the path: it may be a personal link

@@ -17,6 +17,7 @@ VENDOR = SHARED / "static" / "vendor"
 LANGUAGE_COOKIE = "language"
 A_YEAR = 365 * 24 * 3600  # seconds
 
+LANGUAGE = web.RequestKey("LANGUAGE", str)
 TEMPLATES = web.AppKey("TEMPLATES", dict[Language, jinja2.Environment])
 
 
@@ -67,6 +68,12 @@ def install(app: web.Application, folder: Path, **site: str | None) -> None:
 
 def language_of(request: web.Request) -> Language:
     """Return the reader's language: `?lang=`, else their cookie, else Accept-Language, else bokmål."""
+    if LANGUAGE not in request:
+        request[LANGUAGE] = _language_of(request)
+    return cast("Language", request[LANGUAGE])
+
+
+def _language_of(request: web.Request) -> Language:
     for chosen in (request.query.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
         if chosen in get_args(Language):
             return cast("Language", chosen)

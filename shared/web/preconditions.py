@@ -16,10 +16,10 @@ def etag(revision: int) -> dict[str, str]:
 
 def if_match(request: web.Request) -> int | None:
     """Return the revision that the request builds on, None if it does not say; raises a 412 Problem for any other."""
-    given = request.headers.get("If-Match", "").strip()
-    if not given:
+    given = request.headers.get("If-Match")
+    if given is None:
         return None
-    found = REVISION.fullmatch(given)
+    found = REVISION.fullmatch(given.strip())
     if found is None:
         raise Problem(412, "precondition-failed", 'If-Match must be one ETag as it was given, such as "3"')
     return int(found[1])

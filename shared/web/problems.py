@@ -4,11 +4,40 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.faults import faults_in
 
+PROBLEM = "application/problem+json"
 TYPES = "/problems/"  # relative to the origin, RFC 9457 section 3.1.1
+
+
+class FieldError(BaseModel):
+    """A field at fault."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    field: str
+    """The field by its path in the body, such as programme.0.title, or the name of a query's field or a header."""
+    detail: str
+    """What would be right, in English."""
+
+
+class ProblemDetails(BaseModel):
+    """Why a request was not done (RFC 9457)."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    type: str
+    """What kind of problem it is, by a name that stays; relative to the origin."""
+    title: str
+    """The same in English."""
+    status: int
+    """The status of the answer."""
+    detail: str = ""
+    """More about this time, if there is more to say."""
+    errors: tuple[FieldError, ...] = ()
+    """Every field at fault, if it is fields."""
 
 
 class Problem(Exception):  # noqa: N818 - the standard's own word
@@ -42,9 +71,7 @@ class Problem(Exception):  # noqa: N818 - the standard's own word
             body["detail"] = self.detail
         if self.errors:
             body["errors"] = list(self.errors)
-        return web.json_response(
-            body, status=self.status, headers=dict(self.headers), content_type="application/problem+json"
-        )
+        return web.json_response(body, status=self.status, headers=dict(self.headers), content_type=PROBLEM)
 
 
 def not_found(what: str) -> Problem:

@@ -1,21 +1,50 @@
-"""What stands behind the question mark: a required value, and the cursor of a list."""
+"""What stands behind the question mark, as typed values, and the cursor of a list."""
 
 import base64
 import binascii
+from typing import Annotated, TypeVar
 
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shared.web.problems import Problem
+from shared.web.problems import Problem, field_errors
 
 SEPARATOR = " "
 
 
-def asked(request: web.Request, name: str) -> str:
-    """Return the query's value of `name`; raises a 422 Problem that names it if there is none."""
-    value = request.query.get(name)
-    if not value:
-        raise unfit(name, "is needed")
-    return value
+class Query(BaseModel):
+    """What may be asked; what else stands in an address is passed over, as on the web everywhere."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class OfSeminar(Query):
+    """Which seminar it is about."""
+
+    seminar: Annotated[str, Field(min_length=1, max_length=80, json_schema_extra={"example": "planstrategi-4-0"})]
+    """The seminar's slug."""
+
+
+class Listing(Query):
+    """Where a list goes on."""
+
+    after: Annotated[str, Field(min_length=1)] | None = None
+    """What the answer before has as next; left out for the beginning."""
+
+
+class ListingOfSeminar(Listing, OfSeminar):
+    """Which seminar's list, and where it goes on."""
+
+
+Asked = TypeVar("Asked", bound=Query)
+
+
+def asked(request: web.Request, kind: type[Asked]) -> Asked:
+    """Return the query as `kind`; raises a 422 Problem that names each field that does not fit."""
+    try:
+        return kind.model_validate(dict(request.query))
+    except ValidationError as error:
+        raise Problem(422, "invalid", "The query does not fit", errors=field_errors(error)) from None
 
 
 def cursor(*parts: object) -> str:

@@ -95,6 +95,7 @@ def mine(name: str, count: int = 1, done: str = "") -> Open:
 
 
 EVERY: dict[str, Open] = {
+    **{f"API of {service}": at(f"/api/{service}/") for service in ("catalog", "registration", "notification")},
     "list": at("/"),
     "list, searched": at("/?q=plan&year=2023&organiser=distrikt&life=published"),
     "list, nothing found": at("/?q=nowhere"),

@@ -180,13 +180,13 @@ async def test_the_language_is_chosen_once_and_kept(page: Page) -> None:
         ("Bokmål", "nb", "Kommende arrangementer", "Hvordan vil du delta?"),
     ):
         await page.goto("/")
-        await page.get_by_role("link", name=name).click()
+        await page.get_by_role("link", name=name, exact=True).click()
         await expect(page.get_by_role("heading", name=heading)).to_be_visible()
         await page.goto(FORM)
 
         await expect(page.locator("html")).to_have_attribute("lang", language)
         await expect(page.get_by_role("group", name=sign_up)).to_be_visible()
-        await expect(page.get_by_role("link", name=name)).to_have_attribute("aria-current", "true")
+        await expect(page.get_by_role("link", name=name, exact=True)).to_have_attribute("aria-current", "true")
 
 
 async def test_a_browser_that_wants_nynorsk_gets_it_and_so_does_its_e_mail(chromium: Browser, site: Site) -> None:

@@ -83,7 +83,7 @@ async def site(
 ) -> AsyncIterator[Site]:
     need("caddy", "wget")
     folder = tmp_path_factory.mktemp("containers")
-    project, mailbox = read(TRY_OUT), Mailbox(folder / "mailbox")
+    project, mailbox = read(TRY_OUT, LOG_LEVEL="DEBUG"), Mailbox(folder / "mailbox")
     async with AsyncExitStack() as stack:
         smtp_port = await stack.enter_async_context(mailbox.serving())
         stack.push_async_callback(forget, postgres, rabbitmq)
@@ -174,9 +174,9 @@ async def test_a_seminar_is_put_up_signed_up_for_and_confirmed_through_the_proxy
     async def confirmed() -> list[str]:
         return [message.to for message in site.mailbox.received.values()]
 
-    await eventually(taken)
+    await eventually(taken, within=30)
 
-    assert await eventually(confirmed) == ["ole@karasjok.example.no"]
+    assert await eventually(confirmed, within=30) == ["ole@karasjok.example.no"]
 
 
 async def test_the_proxy_shows_pages_with_their_styles_and_nothing_of_the_inside(site: Site) -> None:
@@ -197,7 +197,7 @@ async def test_replicas_share_the_requests_and_come_and_go_unnoticed(site: Site)
         statuses.append((await site.get(f"/register/{SEMINAR}"))[0])
         return all(replica.served(route) for replica in replicas)
 
-    await eventually(lambda: answered_by(gone, stays))
+    await eventually(lambda: answered_by(gone, stays), within=30)
     gone.process.kill()  # and its address stays known for a while
     before = stays.served(route)
     for _ in range(10):
@@ -226,7 +226,7 @@ async def test_a_path_is_not_logged_when_its_service_is_away(tmp_path: Path) -> 
             return False
 
     async with aiohttp.ClientSession() as client:
-        await eventually(away)
+        await eventually(away, within=30)
     process.terminate()
 
     assert await asyncio.to_thread(process.wait, 10) == 0

@@ -13,7 +13,7 @@ import aio_pika
 import aiohttp
 import asyncpg
 import pytest
-from aio_pika.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 
 from local.over_rabbitmq import Processes
 from local.processes import command_of, free_port
@@ -153,6 +153,25 @@ async def test_whatever_is_killed_is_back_and_sign_ups_are_confirmed(parts: Part
         return any(message["to"].startswith(f"after-{victim}@") for message in messages)
 
     await eventually(confirmed, within=SOON)
+
+
+@pytest.mark.parametrize("queue", ["registration.seminar", "notification.registration"])
+async def test_a_deleted_queue_is_back_and_flows_within_a_quarter_of_a_minute(parts: Parts, queue: str) -> None:
+    admin = parts.processes.broker.url()
+    async with await aio_pika.connect(admin) as connection, connection.channel() as channel:
+        await channel.queue_delete(queue)
+
+    async def consumed() -> bool:
+        try:
+            async with await aio_pika.connect(admin) as connection, connection.channel() as channel:
+                return bool((await channel.get_queue(queue)).declaration_result.consumer_count)
+        except ChannelNotFoundEntity:
+            return False
+
+    await eventually(consumed, within=15)
+    name = f"after-{queue.replace('.', '-')}"
+    assert await signed_up(parts.site, name) == 202
+    await parts.site.mail(**{name: 1})
 
 
 async def test_a_move_of_the_clock_is_applied_in_every_process_by_the_time_it_is_answered(parts: Parts) -> None:

@@ -53,9 +53,10 @@ class Site(NamedTuple):
         return await self.client.get(path, headers=BROWSER | headers)
 
     async def shown(self, path: str, language: str = "nb") -> str:
+        """Return what readers see of a page: its body."""
         answer = await self.get(path, **{"Accept-Language": language})
         assert answer.status == 200
-        return await answer.text()
+        return (await answer.text()).partition("<body")[2]
 
     async def learn(self, registration: RegistrationSnapshot, kind: str = "") -> None:
         """Have a message of the registration come to catalog."""

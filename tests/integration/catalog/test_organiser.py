@@ -57,6 +57,9 @@ class Desk(NamedTuple):
     async def api(self, method: str, path: str, body: Any = None, **headers: str) -> ClientResponse:
         return await self.site.client.request(method, f"/api/seminars{path}", json=body, headers=ORGANISER | headers)
 
+    async def check(self, document: Any) -> ClientResponse:
+        return await self.site.client.post("/api/seminar-checks", json=document, headers=ORGANISER)
+
     async def told(self) -> list[str]:
         await relayed(self.site.database)
         return [message.type for message in self.site.bus.published]
@@ -380,8 +383,8 @@ async def test_who_comes_second_sees_what_the_first_has_changed_and_loses_nothin
 async def test_a_document_is_checked_and_nothing_kept_of_it(desk: Desk) -> None:
     sound = make_document(slug="checked", start="2024-05-17T10:00", end="2024-05-17T13:15").model_dump(mode="json")
 
-    whole = await (await desk.api("POST", "/checks", sound)).json()
-    broken = await (await desk.api("POST", "/checks", sound | {"end": "2023-05-01T10:00"})).json()
+    whole = await (await desk.check(sound)).json()
+    broken = await (await desk.check(sound | {"end": "2023-05-01T10:00"})).json()
 
     assert (whole["errors"], broken["warnings"]) == ([], [])
     assert {"field": "start", "kind": "holiday"}.items() <= whole["warnings"][0].items()
@@ -433,12 +436,17 @@ async def test_a_copy_through_the_api_is_201_and_a_slug_that_is_taken_409(desk: 
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/checks"), ("GET", f"/{SLUG}/history"), ("POST", f"/{SLUG}/restore"), ("POST", f"/{SLUG}/copies")],
+    [
+        ("POST", "/api/seminar-checks"),
+        ("GET", f"/api/seminars/{SLUG}/history"),
+        ("POST", f"/api/seminars/{SLUG}/restore"),
+        ("POST", f"/api/seminars/{SLUG}/copies"),
+    ],
 )
 async def test_what_organisers_do_through_the_api_needs_their_token(desk: Desk, method: str, path: str) -> None:
     await desk.site.put()
 
-    assert (await desk.site.client.request(method, f"/api/seminars{path}", json={})).status == 401
+    assert (await desk.site.client.request(method, path, json={})).status == 401
 
 
 async def test_whoever_imports_a_file_hears_what_to_mind(desk: Desk, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from services.notification import store
 from services.notification.model import Kind, State, Verdict
 from shared import outbox
 from shared.database import Connection, open_database
-from shared.messages import RegistrationStatus, decode
+from shared.messages import EmailSnapshot, Message, RegistrationStatus, decode
 from tests.conftest import NewDatabase
 from tests.eventually import eventually
 from tests.integration.notification.conftest import Notification, StartNotification, make_settings
@@ -152,23 +152,49 @@ async def test_an_organiser_has_a_failed_e_mail_tried_again(start: StartNotifica
             assert answer.status == 409
 
 
-async def test_what_was_sent_is_told_to_whoever_listens(start: StartNotification, smtp_that: StartSmtp) -> None:
-    notification = await start(smtp_url=f"smtp://127.0.0.1:{(await smtp_that()).port}")
-    told = []
+def overhear(notification: Notification) -> list[Message]:
+    """Return a list that fills with what is published from now on."""
+    told: list[Message] = []
     publish = notification.bus.publish
 
-    async def listen(message: object) -> None:
+    async def listen(message: Message) -> None:
         told.append(message)
-        await publish(message)  # type: ignore[arg-type] # whatever comes, passed on
+        await publish(message)
 
     notification.bus.publish = listen  # type: ignore[method-assign] # to overhear what is published
+    return told
+
+
+async def first(told: list[Message], kind: str) -> Message:
+    async def heard() -> Message | None:
+        return next((message for message in told if message.type == kind), None)
+
+    return await eventually(heard)
+
+
+async def test_what_was_sent_is_told_to_whoever_listens(start: StartNotification, smtp_that: StartSmtp) -> None:
+    notification = await start(smtp_url=f"smtp://127.0.0.1:{(await smtp_that()).port}")
+    told = overhear(notification)
     await notification.learn(make_seminar(reminders=()), make_registration())
-    await one(notification, until="sent")
 
-    async def overheard() -> bool:
-        return "email.sent" in [message.type for message in told]  # type: ignore[attr-defined] # messages all
+    message = await first(told, "email.sent")
 
-    await eventually(overheard)
+    assert message.subject == str((await one(notification, until="sent"))["id"])
+
+
+async def test_the_address_that_a_server_repeats_stays_in_the_row_and_out_of_the_message(
+    start: StartNotification, smtp_that: StartSmtp
+) -> None:
+    notification = await start(smtp_url=f"smtp://127.0.0.1:{(await smtp_that('550 to RCPT')).port}")
+    told, person = overhear(notification), make_registration()
+    await notification.learn(make_seminar(reminders=()), person)
+
+    message = await first(told, "email.failed")
+
+    assert person.email not in message.model_dump_json()
+    assert isinstance(message.data, EmailSnapshot)
+    assert message.data.smtp_reply == "550 <[redacted]>: no"
+    assert (await one(notification, until="failed"))["smtp_reply"] == f"550 <{person.email}>: no"
 
 
 async def test_an_e_mail_that_cannot_be_written_fails_and_its_address_is_not_to_blame(

@@ -134,12 +134,24 @@ async def test_a_cancelled_seminar_reminds_nobody_and_tells_everybody(notificati
     await notification.learn(make_seminar(), person)
     await notification.settled()
     await notification.learn(make_seminar(revision=2, status="cancelled"), kind="seminar.cancelled")
-    await notification.settled()
+    await eventually_sent(notification, 2)
 
     notification.clock.move_to(DAY_BEFORE)
-    await closed(notification, 1)
+    async with notification.database.transaction() as connection:
+        assert await commands.materialise_due(connection, DAY_BEFORE) is None
 
     assert kinds(await notification.rows(), "sent") == {"confirmation": 1, "seminar_cancelled": 1}
+
+
+async def test_a_reminder_taken_out_and_put_back_before_its_moment_is_sent(notification: Notification) -> None:
+    person = make_registration()
+    await notification.learn(make_seminar(), person)
+    await notification.learn(make_seminar(revision=2, reminders=()), make_seminar(revision=3))
+
+    notification.clock.move_to(DAY_BEFORE)
+    await eventually_sent(notification, 2)
+
+    assert kinds(await notification.rows(), "sent") == {"confirmation": 1, "before_start P1D": 1}
 
 
 async def test_moving_the_seminar_moves_the_reminders_and_touches_no_written_row(notification: Notification) -> None:

@@ -205,6 +205,16 @@ async def test_a_rule_over_several_fields_is_reported_at_the_field_that_breaks_i
     assert fields(said) == [field]
 
 
+async def test_a_number_in_json_is_a_number(service: Service) -> None:
+    token = await service.token(attendance="online")
+
+    signed_up = await service.sign_up(attendance="online", headcount="12")
+    corrected = await service.client.patch(MINE, json={"headcount": "12"}, headers=bearing(token))
+
+    assert fields(await problem(signed_up, 422)) == ["headcount"]
+    assert fields(await problem(corrected, 422)) == ["headcount"]
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"seminar=x", b"\xff\xfe", b"[" * 100_000, b"{'name': 1}"])
 async def test_what_is_not_json_is_400(service: Service, body: bytes) -> None:
     answer = await service.client.post(SIGN_UP, data=body, headers={"Content-Type": "application/json"})
@@ -512,7 +522,7 @@ async def test_a_change_that_builds_on_what_stands_is_made(service: Service, eta
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("etag", ['"2"', "1", "*", '"0"', '"x"', "nonsense", '"1", "2"', '"' + "9" * 5000 + '"'])
+@pytest.mark.parametrize("etag", ["", '"2"', "1", "*", '"0"', '"x"', "nonsense", '"1", "2"', '"' + "9" * 5000 + '"'])
 async def test_a_change_that_builds_on_anything_else_is_412(service: Service, etag: str) -> None:
     token = await service.token()
 

@@ -1,0 +1,125 @@
+"""A seminar document as far as it matters to what is said to people; catalog judges the rest of it."""
+
+import re
+from datetime import datetime
+from functools import cache
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+
+from shared.faults import Fault, complain, wrong
+from shared.messages import Attendance, AttendanceMode, Frozen, SeminarSnapshot, Text, Venue
+
+# As catalog takes them: longer ones could lead out of the calendar.
+DURATION = re.compile(r"P(?=.)(\d{1,3}W)?(\d{1,4}D)?(T(?=.)(\d{1,4}H)?(\d{1,5}M)?)?", re.ASCII)
+YEARS = range(1970, 9000)
+MOST_RULES = 100  # each is shown for both ways to attend, in every language
+
+_zones = cache(available_timezones)  # which reads the whole time zone database
+
+
+def _moment(given: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(given) if isinstance(given, str) else given
+    except ValueError:
+        moment = None
+    if not isinstance(moment, datetime) or moment.tzinfo or moment.year not in YEARS:
+        raise wrong("wants a date and a time local to the seminar's zone, such as 2023-06-01T10:00")
+    return moment
+
+
+def _zone(name: str) -> str:
+    if name not in _zones():
+        raise wrong("wants the name of a time zone, such as Europe/Oslo")
+    return name
+
+
+def _duration(text: str) -> str:
+    if not DURATION.fullmatch(text):
+        raise wrong("wants an ISO 8601 duration in weeks, days, hours or minutes, such as P1D or PT15M")
+    return text
+
+
+def _unix(given: Any) -> Any:
+    """Return a browser's line ends as catalog keeps them, so that they are no move."""
+    if isinstance(given, dict):
+        return {key: _unix(part) for key, part in given.items()}
+    return given.replace("\r\n", "\n") if isinstance(given, str) else given
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Duration = Annotated[str, AfterValidator(_duration)]
+
+
+class ChangedRule(Frozen):
+    """A reminder rule: exactly one of the three moments; `at` is local to the seminar's zone."""
+
+    before_start: Duration | None = None
+    after_end: Duration | None = None
+    at: Moment | None = None
+    attendance: Annotated[tuple[Attendance, ...], Field(min_length=1)] = tuple(Attendance)
+
+    @model_validator(mode="after")
+    def _one_moment(self) -> "ChangedRule":
+        given = [field for field in ("before_start", "after_end", "at") if getattr(self, field) is not None]
+        if not given:
+            complain([Fault(("before_start",), "is needed, or after_end, or at")])
+        complain(
+            Fault((field,), "must stand alone: %(other)s is given too", {"other": given[0]}) for field in given[1:]
+        )
+        return self
+
+
+class Change(Frozen):
+    """The seminar document as it would be; what does not matter to e-mails and reminders is passed over."""
+
+    title: Text
+    summary: Annotated[Text | None, BeforeValidator(_unix)] = None
+    status: Literal["draft", "published"] = "published"
+    zone: Zone = "Europe/Oslo"
+    start: Moment
+    end: Moment
+    venue: Annotated[Venue | None, BeforeValidator(_unix)] = None
+    attendance: Annotated[dict[Attendance, object], Field(min_length=1)]
+    reminders: Annotated[tuple[ChangedRule, ...], Field(max_length=MOST_RULES)] = ()
+    cancelled: bool = False
+    """Not in a document: what if the seminar were cancelled."""
+
+    @field_validator("end")
+    @classmethod
+    def _is_after_the_start(cls, end: datetime, info: ValidationInfo) -> datetime:
+        start = info.data.get("start")
+        if start and end <= start:
+            raise wrong("must be after the start")
+        return end
+
+
+class AnnouncedError(ValueError):
+    """A seminar that people have been told of cannot become a draft again."""
+
+
+class CancelledError(ValueError):
+    """A cancelled seminar is not changed any more."""
+
+
+def changed(seminar: SeminarSnapshot, change: Change) -> SeminarSnapshot:
+    """Return the snapshot that would come of the change; raises CancelledError, AnnouncedError."""
+    if seminar.status == "cancelled":
+        raise CancelledError
+    if change.status == "draft":
+        raise AnnouncedError
+    zone = ZoneInfo(change.zone)
+    rules = (rule.model_dump() | {"at": rule.at and rule.at.replace(tzinfo=zone)} for rule in change.reminders)
+    modes = {way: seminar.attendance.get(way, AttendanceMode()).model_dump() for way in change.attendance}
+    fields = change.model_dump(include={"title", "summary", "zone", "venue"}) | {
+        "revision": seminar.revision + 1,
+        "status": "cancelled" if change.cancelled else "published",
+        "start": change.start.replace(tzinfo=zone),
+        "end": change.end.replace(tzinfo=zone),
+        "attendance": modes,
+        "reminders": tuple(rules),
+    }
+    foreseen = SeminarSnapshot.model_validate(seminar.model_dump() | fields)
+    return SeminarSnapshot.model_validate_json(foreseen.model_dump_json())  # as a message would bring it
