@@ -108,6 +108,25 @@ async def test_other_languages_are_out_of_the_way_until_they_are_wanted(page: Pa
     await expect(at(page, "title.en")).to_be_hidden()
 
 
+async def test_before_a_move_is_saved_the_organiser_sees_how_many_will_be_told(
+    desk: tuple[Page, Observed], site: Site
+) -> None:
+    page, observed = desk
+    await site.publish("to-be-moved")
+    await site.sign_up("to-be-moved", "Told", "online")
+    await site.mail("Told")  # so notification knows of it
+    await page.goto("/organiser/seminars/to-be-moved/edit")
+    await at(page, "start.date").fill("2023-06-02")
+    await page.get_by_role("button", name="Sjekk").last.click()
+
+    causes = page.get_by_role("region", name="Hva dette fører til")
+    await expect(causes).to_contain_text("Personer som får e-post om det med én gang1")
+    await expect(causes).to_contain_text("Påminnelser som flyttes")
+    await page.get_by_role("button", name="Lagre endringene").first.click()
+    await expect(page.get_by_role("status")).to_have_text("Seminaret er lagret.")
+    observed.check()
+
+
 # --- every kind of it ---
 
 
