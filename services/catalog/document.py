@@ -14,7 +14,6 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from services.catalog.fields import (
     Address,
     Deadline,
-    Duration,
     Email,
     Instant,
     Line,
@@ -25,7 +24,6 @@ from services.catalog.fields import (
     Slug,
     Strict,
     Words,
-    Zone,
     clock_faults,
     in_zone,
     web_address,
@@ -33,6 +31,7 @@ from services.catalog.fields import (
 from services.catalog.programme import DocumentBlock, programme_faults
 from shared.faults import Fault, complain, wrong
 from shared.messages import Attendance, Contact, Venue
+from shared.schedules import Duration, Zone, check_one_moment
 
 
 class DocumentVenue(Venue, Strict):
@@ -60,12 +59,7 @@ class DocumentRule(Strict):
 
     @model_validator(mode="after")
     def _one_moment(self) -> "DocumentRule":
-        given = [field for field in ("before_start", "after_end", "at") if getattr(self, field) is not None]
-        if not given:
-            complain([Fault(("before_start",), "is needed, or after_end, or at")])
-        complain(
-            Fault((field,), "must stand alone: %(other)s is given too", {"other": given[0]}) for field in given[1:]
-        )
+        check_one_moment(self)
         return self
 
 

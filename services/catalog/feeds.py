@@ -11,6 +11,7 @@ from aiohttp import web
 from services.catalog import store
 from services.catalog.calendars import published
 from services.catalog.metadata import SITE, alternates, headline, page_of, summary
+from services.catalog.page_cache import LIST, STATES
 from services.catalog.prose import as_html
 from shared.calendar import Subscription
 from shared.database import Connection, Database
@@ -99,12 +100,12 @@ async def _kept(request: web.Request, read: Read, most: int, make: Callable[[lis
     """Return what many programs ask for again and again: made anew only when a seminar has changed, on any replica."""
     key = request.path, language_of(request)
     kept = request.app[KEPT].get(key)
-    async with request.app[DATABASE].connection() as connection:
-        state = await store.list_state(connection)  # read first: what changes meanwhile is another state the next time
-        if kept is None or kept.state != state:
+    state = await request.app[STATES].of(LIST)  # read first: what changes meanwhile is another state the next time
+    if kept is None or kept.state != state:
+        async with request.app[DATABASE].connection() as connection:
             found = await read(connection, most)
-            kept = Kept(state, make(found), max((one.changed for one in found), default=None))
-            request.app[KEPT][key] = kept
+        kept = Kept(state, make(found), max((one.changed for one in found), default=None))
+        request.app[KEPT][key] = kept
     return kept
 
 

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, time
-from functools import cache
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +21,7 @@ from pydantic import (
 from shared.faults import Fault, Place, complain, wrong
 from shared.lines import one_line
 from shared.messages import LANGUAGES, Text
+from shared.schedules import YEARS
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EMAIL = r"^[^\s@]+@[^\s@]+\.[^\s@]+$"
@@ -30,11 +30,8 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?", re.ASCII)
 WHOLE = re.compile(r"\d{1,9}", re.ASCII)
 TRUTHS = {"true": True, "yes": True, "false": False, "no": False}  # as a file has them
 TIME = re.compile(r"\d\d:\d\d(:\d\d)?", re.ASCII)
-# ISO 8601-1, 5.5.2.2, without years, months and seconds
-DURATION = re.compile(r"P(?=.)(\d{1,3}W)?(\d{1,4}D)?(T(?=.)(\d{1,4}H)?(\d{1,5}M)?)?", re.ASCII)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")  # all but tab and line feed; and halves of characters
 MOST_SEATS = 1_000_000
-YEARS = range(1970, 9000)  # further off, a change of zone can leave the calendar
 
 
 class Strict(BaseModel):
@@ -129,20 +126,6 @@ def web_address(address: str) -> str:
 
 
 # --- times ---
-
-_zones = cache(available_timezones)  # which reads the whole time zone database
-
-
-def _known_zone(name: str) -> str:
-    if name not in _zones():
-        raise wrong("wants the name of a time zone, such as Europe/Oslo")
-    return name
-
-
-def _duration(text: str) -> str:
-    if not DURATION.fullmatch(text):
-        raise wrong("wants an ISO 8601 duration in weeks, days, hours or minutes, such as P1D or PT15M")
-    return text
 
 
 def _time(given: object) -> time:
@@ -248,8 +231,6 @@ Words = Annotated[Text, BeforeValidator(_by_language(_line)), TEXT]  # one line,
 Prose = Annotated[Text, BeforeValidator(_by_language(_paragraphs)), TEXT]  # Markdown
 Email = Annotated[str, Field(json_schema_extra={"pattern": EMAIL}), AfterValidator(_email)]
 Address = Annotated[str, Field(json_schema_extra={"format": "uri"}), AfterValidator(web_address)]
-Zone = Annotated[str, AfterValidator(_known_zone)]
-Duration = Annotated[str, Field(json_schema_extra={"pattern": f"^{DURATION.pattern}$"}), AfterValidator(_duration)]
 LocalTime = Annotated[time, BeforeValidator(_time), _shaped(TIME.pattern)]
 Moment = Annotated[datetime, BeforeValidator(_moment), _shaped(MOMENT.pattern)]
 Deadline = Annotated[

@@ -10,10 +10,10 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from services.catalog import store
 from services.catalog.differences import Difference, differences
-from services.catalog.fields import YEARS
 from services.catalog.model import Life, Seminar
 from services.catalog.search import Wanted
 from shared.database import Connection
+from shared.schedules import YEARS
 from shared.web.queries import Listing, after, asked, cursor, no_cursor
 
 Place = tuple[datetime, str]  # of a seminar in the list: its start and slug

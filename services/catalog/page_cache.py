@@ -10,6 +10,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 MOST = 500  # pages of some 20 kB each
+LIST = ""  # stands for all seminars together; no slug is empty
 
 
 class Page(NamedTuple):

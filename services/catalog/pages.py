@@ -12,7 +12,7 @@ from services.catalog import metadata, store
 from services.catalog.listing import behind, context_of_list, wanted_of
 from services.catalog.lives import chapters, countdown, moved_from, shown, true_until
 from services.catalog.model import Life, Seminar
-from services.catalog.page_cache import PAGES, STATES, Page, States
+from services.catalog.page_cache import LIST, PAGES, STATES, Page, States
 from services.catalog.prose import as_html
 from shared import tokens
 from shared.database import Connection, Database
@@ -23,7 +23,6 @@ from shared.web.pages import SHARED, answer, language_of, render, rendered
 from shared.web.problems import not_found
 from shared.web.texts import say
 
-LIST = ""  # stands for all seminars together; no slug is empty
 PLAYERS = web.AppKey("PLAYERS", frozenset[str])  # hosts whose players may be shown inside of our pages
 
 

@@ -1,22 +1,16 @@
 """A seminar document as far as it matters to what is said to people; catalog judges the rest of it."""
 
-import re
 from datetime import datetime
-from functools import cache
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from shared.faults import Fault, complain, wrong
+from shared.faults import wrong
 from shared.messages import Attendance, AttendanceMode, Frozen, SeminarSnapshot, Text, Venue
+from shared.schedules import YEARS, Duration, Zone, check_one_moment
 
-# As catalog takes them: longer ones could lead out of the calendar.
-DURATION = re.compile(r"P(?=.)(\d{1,3}W)?(\d{1,4}D)?(T(?=.)(\d{1,4}H)?(\d{1,5}M)?)?", re.ASCII)
-YEARS = range(1970, 9000)
 MOST_RULES = 100  # each is shown for both ways to attend, in every language
-
-_zones = cache(available_timezones)  # which reads the whole time zone database
 
 
 def _moment(given: object) -> datetime:
@@ -29,18 +23,6 @@ def _moment(given: object) -> datetime:
     return moment
 
 
-def _zone(name: str) -> str:
-    if name not in _zones():
-        raise wrong("wants the name of a time zone, such as Europe/Oslo")
-    return name
-
-
-def _duration(text: str) -> str:
-    if not DURATION.fullmatch(text):
-        raise wrong("wants an ISO 8601 duration in weeks, days, hours or minutes, such as P1D or PT15M")
-    return text
-
-
 def _unix(given: Any) -> Any:
     """Return a browser's line ends as catalog keeps them, so that they are no move."""
     if isinstance(given, dict):
@@ -49,8 +31,6 @@ def _unix(given: Any) -> Any:
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
-Zone = Annotated[str, AfterValidator(_zone)]
-Duration = Annotated[str, AfterValidator(_duration)]
 
 
 class ChangedRule(Frozen):
@@ -63,12 +43,7 @@ class ChangedRule(Frozen):
 
     @model_validator(mode="after")
     def _one_moment(self) -> "ChangedRule":
-        given = [field for field in ("before_start", "after_end", "at") if getattr(self, field) is not None]
-        if not given:
-            complain([Fault(("before_start",), "is needed, or after_end, or at")])
-        complain(
-            Fault((field,), "must stand alone: %(other)s is given too", {"other": given[0]}) for field in given[1:]
-        )
+        check_one_moment(self)
         return self
 
 

@@ -68,6 +68,10 @@ class Journey(ABC):
     async def close_queues(self) -> None:
         """Stop consuming, and leave the messages for the queues nowhere to go."""
 
+    async def open_queues(self) -> None:
+        """Have the whole topology there before anybody publishes or consumes, as the migration job does."""
+        self.start_consumers()
+
     async def __aenter__(self) -> Self:
         for service in ("registration", "notification"):
             await self.look(service, EFFECTS)
@@ -85,7 +89,13 @@ class Journey(ABC):
         self.buses = {service: end(service, self.databases[service]) for service in SERVICES}
         self.start_consumers()
         self._relays = {service: outbox.Relay(self.databases[service], self.buses[service]) for service in SERVICES}
+        self.start_relays()
+
+    def start_relays(self) -> None:
         self._relaying = [asyncio.create_task(relay.run()) for relay in self._relays.values()]
+
+    async def stop_relays(self) -> None:
+        await _cancel(*self._relaying)
 
     def start_consumers(self) -> None:
         for queue in QUEUES:
@@ -99,7 +109,7 @@ class Journey(ABC):
         await _cancel(*self.consuming.values())
 
     async def stop(self) -> None:
-        await _cancel(*self._relaying)
+        await self.stop_relays()
         await self.stop_consumers()
         for bus in self.buses.values():
             await bus.close()
@@ -252,6 +262,12 @@ class RabbitJourney(Broker, Journey):
         await self.stop_consumers()
         for queue in QUEUES:
             await self.delete_queue(queue)
+
+    async def open_queues(self) -> None:
+        await self.stop_relays()  # while one queue is there alone, it would take what both are to get
+        await declare(self.url, retry_delays=self.retry_delays)
+        self.start_relays()
+        await super().open_queues()
 
 
 @pytest.fixture

@@ -170,7 +170,7 @@ async def test_what_the_bus_does_not_take_stays_in_the_outbox_and_then_flows(jou
     await journey.close_queues()
     await journey.record(message)
     await eventually(refused_twice, expected=True)
-    journey.start_consumers()
+    await journey.open_queues()
 
     await effects_come(journey, REGISTRATION, message)
     await effects_come(journey, NOTIFICATION, message)

@@ -17,7 +17,7 @@ from shared.database import Database
 from shared.inbox import once
 from shared.messages import Message, RegistrationSnapshot
 from shared.web.keys import DATABASE
-from tests.factories import NOW, ORGANISER, SECRET, SLUG, Client, RecordingBus, make_body, make_settings, served
+from tests.factories import NOW, ORGANISER, SECRET, SLUG, TOKEN, Client, RecordingBus, make_body, make_settings, served
 
 BROWSER = {"Accept": "text/html,*/*;q=0.8"}
 PLAYER = "player.example.org"
@@ -57,6 +57,11 @@ class Site(NamedTuple):
         answer = await self.get(path, **{"Accept-Language": language})
         assert answer.status == 200
         return (await answer.text()).partition("<body")[2]
+
+    async def sign_in(self) -> dict[str, str]:
+        """Return the header that an organiser's browser sends once they have signed in."""
+        answer = await self.client.post("/organiser/sign-in", data={"token": TOKEN}, allow_redirects=False)
+        return {"Cookie": f"organiser={answer.cookies['organiser'].value}"}
 
     async def learn(self, registration: RegistrationSnapshot, kind: str = "") -> None:
         """Have a message of the registration come to catalog."""

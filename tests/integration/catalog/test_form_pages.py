@@ -12,7 +12,7 @@ from aiohttp import ClientResponse
 from local.importing import read_document
 from local.postgres import Postgres
 from services.catalog.document import Document
-from tests.factories import ORGANISER, SLUG, TOKEN, begin_anew, make_body
+from tests.factories import ORGANISER, SLUG, begin_anew, make_body
 from tests.html_form import Form
 from tests.integration.catalog.site import BROWSER, Site, running
 
@@ -73,8 +73,7 @@ async def started(postgres: Postgres, templates: dict[str, str]) -> AsyncIterato
 async def desk(started: Site) -> Desk:
     """Know no seminar."""
     await begin_anew(started.database, started.bus, started.clock)
-    answer = await started.client.post("/organiser/sign-in", data={"token": TOKEN}, allow_redirects=False)
-    return Desk(started, {"Cookie": f"organiser={answer.cookies['organiser'].value}"})
+    return Desk(started, await started.sign_in())
 
 
 # --- a new seminar ---

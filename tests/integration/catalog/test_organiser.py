@@ -89,8 +89,7 @@ async def started(postgres: Postgres, templates: dict[str, str]) -> AsyncIterato
 async def desk(started: Site) -> Desk:
     """Know no seminar."""
     await begin_anew(started.database, started.bus, started.clock)
-    answer = await started.client.post("/organiser/sign-in", data={"token": TOKEN}, allow_redirects=False)
-    return Desk(started, {"Cookie": f"organiser={answer.cookies['organiser'].value}"})
+    return Desk(started, await started.sign_in())
 
 
 # --- what it shows ---
