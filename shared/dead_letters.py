@@ -18,6 +18,8 @@ from shared.database import Connection
 from shared.publisher import Publisher, attempts_of, resent
 from shared.topology import queues_of
 
+MOST = 100_000  # letters held at once; what is more comes with the next command
+
 
 class DeadLetter(NamedTuple):
     """A message that a queue has given up; `error` and `since` are those of the last attempt, as far as known."""
@@ -107,9 +109,11 @@ class RabbitDeadQueue:
                 queue = await in_time(_open(connection, dead_queue(self.name)))
             except AMQPChannelError as error:
                 raise RefusedError(f"the broker refuses {dead_queue(self.name)}: {error}") from error
-            count = queue.declaration_result.message_count or 0
-            held = [letter for _ in range(count) if (letter := await in_time(queue.get(fail=False)))]
+            held: list[AbstractIncomingMessage] = []
             try:
+                # Until there is none left: the count that a declaration answers with lags behind what was given back.
+                while len(held) < MOST and (letter := await in_time(queue.get(fail=False))):
+                    held.append(letter)
                 yield held
             finally:
                 with suppress(Exception):  # a lost connection gives them back, too
