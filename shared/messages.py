@@ -87,6 +87,30 @@ class AttendanceMode(Frozen):
     """Seats; unlimited if it is left out."""
     deadline: AwareDatetime | None = None
     """The last instant to sign up; the end of the seminar if it is left out."""
+    promote_until: AwareDatetime | None = None
+    """The last instant at which a free seat goes to whoever waits; the deadline if it is left out."""
+
+
+class Option(Frozen):
+    """One of the answers that a question offers."""
+
+    id: str
+    """What is stored; unique in the question."""
+    text: Text
+
+
+class Question(Frozen):
+    """What the organisers of this seminar ask those who sign up."""
+
+    id: str
+    """What its answer is stored under; unique in the seminar."""
+    text: Text
+    kind: Literal["text", "choice", "several"]
+    """Answered in one's own words, with one of the options, or with any number of them."""
+    options: tuple[Option, ...] = ()
+    required: bool = False
+    attendance: tuple[Attendance, ...] = tuple(Attendance)
+    """Whom it is asked: those who attend in one of these ways."""
 
 
 class ReminderRule(Frozen):
@@ -136,6 +160,7 @@ class SeminarSnapshot(Frozen):
     programme: tuple[Block, ...] = ()
     reminders: tuple[ReminderRule, ...] = ()
     contact: Contact | None = None
+    questions: tuple[Question, ...] = ()
 
 
 # --- registration.*, from registration ---
@@ -164,13 +189,29 @@ class RegistrationSnapshot(Frozen):
     language: Language
     registered_at: AwareDatetime
     confirmed_at: AwareDatetime | None = None
-    """The instant of becoming confirmed for this attendance."""
+    """The instant of becoming confirmed for this attendance; of who waits but attends online meanwhile, for online."""
+    online_meanwhile: bool = False
+    """Whether somebody who waits for a seat attends online until there is one."""
+    checked_in_at: AwareDatetime | None = None
+    """When they were seen to come, if they were."""
+    cause: Literal["oneself", "organiser", "cut_off"] = "oneself"
+    """Who made this version: the one it is about, an organiser, or the waiting list that closed."""
     place: int | None = None
     """In the waiting list, from 1, as of this version."""
     link_version: int = 1
     """Which of the links that were mailed are valid: those of this version."""
     link_request: int | None = None
     """In registration.link_requested: which one since sign-up."""
+
+
+class ErasedRegistration(Frozen):
+    """A registration whose personal data everybody who holds some erases now."""
+
+    id: UUID
+    version: int
+    """Higher than any before; nothing comes after it."""
+    seminar: str
+    """Its slug."""
 
 
 # --- email.*, from notification ---
@@ -207,6 +248,8 @@ DATA: dict[str, type[Frozen]] = {
     "registration.changed": RegistrationSnapshot,
     "registration.cancelled": RegistrationSnapshot,
     "registration.link_requested": RegistrationSnapshot,
+    "registration.checked_in": RegistrationSnapshot,
+    "registration.erased": ErasedRegistration,
     "email.sent": EmailSnapshot,
     "email.failed": EmailSnapshot,
 }
@@ -222,6 +265,8 @@ MEANINGS: dict[str, str] = {
     "registration.changed": "Somebody attends in another way, or has corrected what they told of themselves.",
     "registration.cancelled": "Somebody will not attend after all.",
     "registration.link_requested": "Somebody who is registered wants their own link once more; nothing has changed.",
+    "registration.checked_in": "Somebody was seen to come, or that was taken back.",
+    "registration.erased": "What is known of somebody is to be forgotten, by their wish or because its time is over.",
     "email.sent": "A mail server has taken an e-mail over.",
     "email.failed": "An e-mail was given up and will not be sent again by itself.",
 }

@@ -21,8 +21,11 @@ from shared.bus import Handler, OpenBus, PublishError
 from shared.clock import Clock, MovableClock
 from shared.database import Database
 from shared.messages import (
+    DATA,
     Attendance,
     EmailSnapshot,
+    ErasedRegistration,
+    Frozen,
     Message,
     RegistrationSnapshot,
     RegistrationStatus,
@@ -136,6 +139,7 @@ def make_registration(**overrides: Any) -> Registration:
         details=make_details(),
         registered_at=NOW,
         confirmed_at=NOW,
+        checked_in_at=None,
         link_version=1,
     )
     return sound._replace(**overrides)
@@ -174,10 +178,16 @@ def make_email_snapshot(**overrides: Any) -> EmailSnapshot:
     return EmailSnapshot(**sound | overrides)
 
 
-SUBJECTS: dict[str, Callable[..., Any]] = {
-    "seminar": make_snapshot,
-    "registration": make_registration_snapshot,
-    "email": make_email_snapshot,
+def make_erased_registration(**overrides: Any) -> ErasedRegistration:
+    """Return what the others are told of a registration that is to be forgotten."""
+    return ErasedRegistration(**{"id": uuid4(), "version": 2, "seminar": SLUG} | overrides)
+
+
+SUBJECTS: dict[type[Frozen], Callable[..., Any]] = {
+    SeminarSnapshot: make_snapshot,
+    RegistrationSnapshot: make_registration_snapshot,
+    ErasedRegistration: make_erased_registration,
+    EmailSnapshot: make_email_snapshot,
 }
 
 
@@ -185,7 +195,7 @@ def make_message(kind: str = "seminar.published", **overrides: Any) -> Message:
     """Return a message of type `kind` with a sound subject."""
     sound: dict[str, Any] = {"source": "/catalog", "type": kind, "subject": SLUG, "time": NOW}
     if "data" not in overrides:
-        sound["data"] = SUBJECTS[kind.partition(".")[0]]()
+        sound["data"] = SUBJECTS[DATA[kind]]()
     return Message(**sound | overrides)
 
 

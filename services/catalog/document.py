@@ -29,6 +29,7 @@ from services.catalog.fields import (
     web_address,
 )
 from services.catalog.programme import DocumentBlock, programme_faults
+from services.catalog.questions import MOST_QUESTIONS, DocumentQuestion, repeated
 from shared.faults import Fault, complain, wrong
 from shared.messages import Attendance, Contact, Venue
 from shared.schedules import Duration, Zone, check_one_moment
@@ -43,10 +44,14 @@ class DocumentVenue(Venue, Strict):
 
 
 class DocumentMode(Strict):
-    """Seats (None: unlimited) and deadline (None: until the end) of one way to attend; the deadline is local."""
+    """Seats (None: unlimited) and deadline (None: until the end) of one way to attend; the times are local.
+
+    Until `promote_until` (None: the deadline) a seat that becomes free goes to the first in line.
+    """
 
     capacity: Seats | None = None
     deadline: Deadline | None = None
+    promote_until: Deadline | None = None
 
 
 class DocumentRule(Strict):
@@ -126,7 +131,7 @@ class Document(Strict):
     programme: tuple[DocumentBlock, ...] = ()
     reminders: tuple[DocumentRule, ...] = ()
     contact: DocumentContact | None = None
-    questions: Annotated[tuple[str, ...], Field(max_length=0)] = ()  # room for what registration cannot ask yet
+    questions: Annotated[tuple[DocumentQuestion, ...], Field(max_length=MOST_QUESTIONS)] = ()
 
     @field_validator("start", "end")
     @classmethod
@@ -155,7 +160,7 @@ class Document(Strict):
     def _has_deadlines_in_time(
         cls, attendance: dict[Attendance, DocumentMode], info: ValidationInfo
     ) -> dict[Attendance, DocumentMode]:
-        complain(_deadline_faults(attendance, info.data))
+        complain(_moment_faults(attendance, info.data))
         return attendance
 
     @field_validator("venue")
@@ -181,10 +186,17 @@ class Document(Strict):
         )
         return reminders
 
+    @field_validator("questions")
+    @classmethod
+    def _are_told_apart(cls, questions: tuple[DocumentQuestion, ...]) -> tuple[DocumentQuestion, ...]:
+        complain(repeated(questions))
+        return questions
 
-def _deadline_faults(attendance: dict[Attendance, DocumentMode], known: dict[str, Any]) -> Iterator[Fault]:
+
+def _moment_faults(attendance: dict[Attendance, DocumentMode], known: dict[str, Any]) -> Iterator[Fault]:
     end = known.get("end")
     for name, mode in attendance.items():
-        yield from clock_faults((name, "deadline"), mode.deadline, known.get("zone"))
-        if mode.deadline and end and mode.deadline > end:
-            yield Fault((name, "deadline"), "must not be after the end")
+        for field, moment in (("deadline", mode.deadline), ("promote_until", mode.promote_until)):
+            yield from clock_faults((name, field), moment, known.get("zone"))
+            if moment and end and moment > end:
+                yield Fault((name, field), "must not be after the end")

@@ -24,6 +24,7 @@ from shared.messages import LANGUAGES, Text
 from shared.schedules import YEARS
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+ID = r"^[a-z0-9]+([-_][a-z0-9]+)*$"
 EMAIL = r"^[^\s@]+@[^\s@]+\.[^\s@]+$"
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?", re.ASCII)
@@ -105,6 +106,12 @@ def _single(given: object) -> object:
 def _slug(text: str) -> str:
     if not re.fullmatch(SLUG, text):
         raise wrong("wants small letters from a to z, digits and single hyphens, such as planstrategi-4-0")
+    return text
+
+
+def _id(text: str) -> str:
+    if not re.fullmatch(ID, text):
+        raise wrong("wants small letters from a to z, digits and single hyphens or underscores, such as bus_home")
     return text
 
 
@@ -226,6 +233,7 @@ def _or_text(schema: dict[str, Any], text: dict[str, Any]) -> WithJsonSchema:
 
 
 Slug = Annotated[str, Field(max_length=80, json_schema_extra={"pattern": SLUG}), AfterValidator(_slug)]
+Id = Annotated[str, Field(max_length=40, json_schema_extra={"pattern": ID}), AfterValidator(_id)]
 Line = Annotated[str, Field(json_schema_extra=NOT_BLANK), BeforeValidator(_single)]
 Words = Annotated[Text, BeforeValidator(_by_language(_line)), TEXT]  # one line, in one language or several
 Prose = Annotated[Text, BeforeValidator(_by_language(_paragraphs)), TEXT]  # Markdown

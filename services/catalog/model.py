@@ -106,6 +106,7 @@ def snapshot(seminar: Seminar) -> SeminarSnapshot:
                 "serving",
                 "programme",
                 "contact",
+                "questions",
             }
         ),
         revision=seminar.revision,
@@ -114,7 +115,9 @@ def snapshot(seminar: Seminar) -> SeminarSnapshot:
         end=seminar.end,
         attendance={
             attendance: AttendanceMode(
-                capacity=mode.capacity, deadline=seminar.instant(mode.deadline) if mode.deadline else None
+                capacity=mode.capacity,
+                deadline=seminar.instant(mode.deadline) if mode.deadline else None,
+                promote_until=seminar.instant(mode.promote_until) if mode.promote_until else None,
             )
             for attendance, mode in document.attendance.items()
         },

@@ -32,7 +32,9 @@ class Registered(Details):
     status: RegistrationStatus
     registered_at: datetime
     confirmed_at: datetime | None
-    """When they became confirmed for this attendance."""
+    """When they became confirmed for this attendance; of who waits but attends online meanwhile, for online."""
+    checked_in_at: datetime | None
+    """When they were seen to come."""
 
     @classmethod
     def of(cls, registration: Registration, **more: Any) -> Self:

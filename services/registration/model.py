@@ -110,6 +110,11 @@ MunicipalityNumber = Annotated[
 ]
 
 
+IN_PERSON = ("dietary_needs", "accessibility_needs", "online_meanwhile")  # what only they are asked
+QuestionId = Annotated[str, StringConstraints(max_length=40)]
+Reply = Line | Annotated[tuple[QuestionId, ...], Field(max_length=30)]
+
+
 class Details(BaseModel):
     """What people tell of themselves; they may correct it."""
 
@@ -121,19 +126,29 @@ class Details(BaseModel):
     organisation: Line | None = None
     municipality: MunicipalityNumber | None = None
     """Its official number."""
+    role: Line | None = None
+    """What they do there."""
     dietary_needs: Line | None = None
+    """Only in person."""
+    accessibility_needs: Line | None = None
     """Only in person."""
     headcount: Annotated[int, Field(ge=1, le=MOST_HEADS)] = 1
     """Those who sit around one screen; 1 in person."""
     language: Language = "nb"
     """In which to write to them."""
+    online_meanwhile: bool = False
+    """Attend online until there is a seat; only in person, and of no effect for who has one."""
+    answers: dict[QuestionId, Reply] = {}
+    """To the seminar's own questions: a text, the id of an option, or several ids."""
 
     @model_validator(mode="after")
     def _fits_attendance(self) -> "Details":
         if self.attendance is Attendance.IN_PERSON and self.headcount != 1:
             complain([Fault(("headcount",), "must be 1: everyone who comes in person signs up for themselves")])
-        if self.attendance is Attendance.ONLINE and self.dietary_needs:
-            complain([Fault(("dietary_needs",), "is only for those who come in person")])
+        if self.attendance is Attendance.ONLINE:
+            complain(
+                Fault((field,), "is only for those who come in person") for field in IN_PERSON if getattr(self, field)
+            )
         return self
 
 
@@ -166,6 +181,7 @@ class Registration(NamedTuple):
     details: Details
     registered_at: datetime
     confirmed_at: datetime | None
+    checked_in_at: datetime | None
     link_version: int
 
 
@@ -184,6 +200,8 @@ def snapshot(
         language=registration.details.language,
         registered_at=registration.registered_at,
         confirmed_at=registration.confirmed_at,
+        online_meanwhile=registration.details.online_meanwhile,
+        checked_in_at=registration.checked_in_at,
         place=place,
         link_version=registration.link_version,
         link_request=link_request,

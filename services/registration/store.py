@@ -1,5 +1,6 @@
 """Every SQL statement of registration."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,10 +12,13 @@ from shared.database import Connection
 from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
 
 COLUMNS = (
-    "id, seminar, version, status, attendance, name, email, organisation, municipality, dietary_needs, headcount,"
-    " language, registered_at, confirmed_at, link_version"
+    "id, seminar, version, status, attendance, name, email, organisation, municipality, role, dietary_needs,"
+    " accessibility_needs, headcount, language, online_meanwhile, answers, registered_at, confirmed_at, checked_in_at,"
+    " link_version"
 )
 DETAILS = tuple(Details.model_fields)
+ATTENDED = ("attendance", "dietary_needs", "accessibility_needs", "headcount", "online_meanwhile", "answers")
+CORRECTED = tuple(field for field in DETAILS if field not in ("email", "attendance"))
 
 
 class Taken(NamedTuple):
@@ -38,11 +42,20 @@ def to_registration(row: asyncpg.Record | None) -> Registration:
         seminar=row["seminar"],
         version=row["version"],
         status=RegistrationStatus(row["status"]),
-        details=Details.model_construct(**{f: row[f] for f in DETAILS} | {"attendance": Attendance(row["attendance"])}),
+        details=_to_details(row),
         registered_at=row["registered_at"],
         confirmed_at=row["confirmed_at"],
+        checked_in_at=row["checked_in_at"],
         link_version=row["link_version"],
     )
+
+
+def _to_details(row: asyncpg.Record) -> Details:
+    """Return the details in a row, not validated anew: they may have been taken under an older rule."""
+    kept = {field: row[field] for field in DETAILS}
+    kept["attendance"] = Attendance(row["attendance"])
+    kept["answers"] = {asked: tuple(r) if isinstance(r, list) else r for asked, r in row["answers"].items()}
+    return Details.model_construct(**kept)
 
 
 # --- seminars ---
@@ -98,27 +111,31 @@ async def insert(
 ) -> Registration | None:
     """Add a registration; None if one with that address stands already."""
     row = await connection.fetchrow(
-        "INSERT INTO registrations (id, seminar, status, attendance, name, email, email_key, organisation,"
-        " municipality, dietary_needs, headcount, language, registered_at, confirmed_at, queued_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::timestamptz,"
-        " CASE WHEN $3 = 'confirmed' THEN $13::timestamptz END,"
-        " CASE WHEN $3 = 'waitlisted' THEN nextval('queue_places') END)"
+        "INSERT INTO registrations (id, seminar, status, email_key, registered_at, confirmed_at, queued_at,"
+        f" {', '.join(DETAILS)})"
+        " VALUES ($1, $2, $3, $4, $5::timestamptz, CASE WHEN $3 = 'confirmed' OR $6 THEN $5::timestamptz END,"
+        f" CASE WHEN $3 = 'waitlisted' THEN nextval('queue_places') END, {placeholders(DETAILS, after=6)})"
         f" ON CONFLICT (seminar, email_key) WHERE status <> 'cancelled' DO NOTHING RETURNING {COLUMNS}",
         registration,
         seminar,
         status,
-        details.attendance,
-        details.name,
-        details.email,
         email_key(details.email),
-        details.organisation,
-        details.municipality,
-        details.dietary_needs,
-        details.headcount,
-        details.language,
         now,
+        details.online_meanwhile,
+        *values(details, DETAILS),
     )
     return to_registration(row) if row else None
+
+
+def placeholders(fields: Sequence[str], after: int) -> str:
+    """Return the places of the values of `fields` in a statement that has `after` others before them."""
+    return ", ".join(f"${number}" for number, _ in enumerate(fields, after + 1))
+
+
+def values(details: Details, fields: Sequence[str]) -> list[Any]:
+    """Return what stands in the columns of `fields`."""
+    kept = details.model_dump()
+    return [kept[field] for field in fields]
 
 
 async def request_link(
@@ -174,15 +191,10 @@ async def cancel(connection: Connection, registration: UUID, now: datetime) -> R
 async def correct(connection: Connection, registration: UUID, details: Details) -> Registration:
     """Replace what people told of themselves, but for address and attendance."""
     row = await connection.fetchrow(
-        "UPDATE registrations SET version = version + 1, name = $2, organisation = $3, municipality = $4,"
-        f" dietary_needs = $5, headcount = $6, language = $7 WHERE id = $1 RETURNING {COLUMNS}",
+        f"UPDATE registrations SET version = version + 1, ({', '.join(CORRECTED)})"
+        f" = ROW({placeholders(CORRECTED, after=1)}) WHERE id = $1 RETURNING {COLUMNS}",
         registration,
-        details.name,
-        details.organisation,
-        details.municipality,
-        details.dietary_needs,
-        details.headcount,
-        details.language,
+        *values(details, CORRECTED),
     )
     return to_registration(row)
 
@@ -190,18 +202,18 @@ async def correct(connection: Connection, registration: UUID, details: Details) 
 async def attend(
     connection: Connection, registration: UUID, details: Details, status: RegistrationStatus, now: datetime
 ) -> Registration:
-    """Switch between in person and online."""
+    """Switch between in person and online; what was told for the one way to attend goes with it."""
     row = await connection.fetchrow(
-        "UPDATE registrations SET version = version + 1, attendance = $2, status = $3, headcount = $5,"
-        " dietary_needs = $6, confirmed_at = CASE WHEN $3 = 'confirmed' THEN $4::timestamptz END,"
-        " queued_at = CASE WHEN $3 = 'waitlisted' THEN nextval('queue_places') END"
+        "UPDATE registrations SET status = $2,"
+        " confirmed_at = CASE WHEN $2 = 'confirmed' OR $4 THEN $3::timestamptz END,"
+        " queued_at = CASE WHEN $2 = 'waitlisted' THEN nextval('queue_places') END,"
+        f" version = version + 1, ({', '.join(ATTENDED)}) = ROW({placeholders(ATTENDED, after=4)})"
         f" WHERE id = $1 RETURNING {COLUMNS}",
         registration,
-        details.attendance,
         status,
         now,
-        details.headcount,
-        details.dietary_needs,
+        details.online_meanwhile,
+        *values(details, ATTENDED),
     )
     return to_registration(row)
 

@@ -129,7 +129,11 @@ async def test_a_new_seminar_is_201_with_its_document_and_its_first_revision(ser
     assert (answer.status, answer.headers["ETag"]) == (201, '"1"')
     assert body["slug"] == SLUG
     assert body["title"] == make_body()["title"]
-    assert body["attendance"]["in_person"] == {"capacity": 60, "deadline": "2023-05-29T23:59:59"}
+    assert body["attendance"]["in_person"] == {
+        "capacity": 60,
+        "deadline": "2023-05-29T23:59:59",
+        "promote_until": None,
+    }
 
 
 async def test_what_was_put_is_what_is_got_and_can_be_put_again(service: Service) -> None:

@@ -58,6 +58,14 @@ CHAPTERS = [
     ("{seconds}", "https:// or http://"),
     ("javascript:{seconds}", "https:// or http://"),
 ]
+YES: dict[str, Any] = {"id": "yes", "text": "Ja"}
+
+
+def make_question(**overrides: Any) -> dict[str, Any]:
+    sound = {"id": "bus", "text": "Buss?", "kind": "choice", "options": [YES, {"id": "no", "text": "Nei"}]}
+    return {field: value for field, value in (sound | overrides).items() if value is not ...}
+
+
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"slug": ...}, "slug", "is needed"),
     ({"slug": "Planstrategi 4.0"}, "slug", "such as planstrategi-4-0"),
@@ -180,7 +188,21 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"contact": {"name": "Planavdelingen", "email": "plan"}}, "contact.email", "such as post@example.org"),
     ({"contact": {"email": "plan@example.org"}}, "contact.name", "is needed"),
-    ({"questions": ["Vegetarian?"]}, "questions", "at most 0"),
+    ({"questions": [make_question(id="Buss")]}, "questions.0.id", "small letters"),
+    ({"questions": [make_question(), make_question()]}, "questions.1.id", "used twice"),
+    ({"questions": [make_question(text=...)]}, "questions.0.text", "is needed"),
+    ({"questions": [make_question(kind="date")]}, "questions.0.kind", "one of"),
+    ({"questions": [make_question(kind="text")]}, "questions.0.options", "only for a question"),
+    ({"questions": [make_question(options=[])]}, "questions.0.options", "two options or more"),
+    ({"questions": [make_question(options=[YES, YES])]}, "questions.0.options.1.id", "used twice"),
+    ({"questions": [make_question(required="maybe")]}, "questions.0.required", "true or false"),
+    ({"questions": [make_question(attendance=[])]}, "questions.0.attendance", "at least 1"),
+    ({"questions": [make_question(id=f"q{n}") for n in range(21)]}, "questions", "at most 20"),
+    (
+        {"attendance": {"in_person": {"promote_until": "2023-06-02"}}},
+        "attendance.in_person.promote_until",
+        "must not be after the end",
+    ),
     ({"titel": "x"}, "titel", "not known here"),
     ({"venue": {"name": "A", "address": "B", "floor": "3"}}, "venue.floor", "not known here"),
 ]
@@ -237,7 +259,7 @@ def test_rules_over_several_fields_are_all_looked_at_also_where_other_fields_are
 
 @pytest.mark.parametrize("field", ["title", "zone", "start", "end", "attendance", "livestream", "reminders", "contact"])
 def test_a_field_that_is_wrong_hides_no_fault_that_has_nothing_to_do_with_it(field: str) -> None:
-    said = complaints(**{field: ["?"], "programme": [make_block(title=None)], "questions": ["Vegetarian?"]})
+    said = complaints(**{field: ["?"], "programme": [make_block(title=None)], "questions": [make_question(id="?")]})
 
     assert {name.partition(".")[0] for name in said} == {field, "programme", "questions"}
 
