@@ -26,9 +26,11 @@ from local.services import SERVICES
 from local.time_machine import KeptClock
 from local.up import BROKERS, remove, up
 from shared import logs, process
+from shared.limits import read_limits
 from shared.rabbitmq import RabbitBus
 from shared.settings import load
 from shared.web import server
+from shared.web.clients import read_networks
 
 app = typer.Typer(help="Fagseminar on one machine.", no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(dead_letters.app, name="dead-letters")
@@ -84,8 +86,14 @@ def show(data: Data = Path(".local/demo"), port: Port = 8000, broker: Broker = "
 
 
 def _check(broker: str) -> None:
+    """End with one line that names what is malformed, before anything starts."""
     if broker not in BROKERS:
         sys.exit(f"fagseminar: BROKER: {broker!r} is none of {', '.join(BROKERS)}")
+    for name, read in (("TRUSTED_PROXIES", read_networks), ("RATE_LIMIT", read_limits)):
+        try:
+            read(os.environ.get(name, ""))
+        except ValueError as error:
+            sys.exit(f"fagseminar: {name}: {error}")
 
 
 def _run(work: Coroutine[None, None, None], data: Path, port: int) -> None:

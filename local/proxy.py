@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict
 from yarl import URL
 
+from shared.web.clients import Networks, client_address
 from shared.web.problems import Problem
 
 # Each path belongs to one service; the longest prefix decides.
@@ -42,6 +43,7 @@ HOP_BY_HOP = frozenset(  # RFC 9110, 7.6.1
 )
 PATIENCE = aiohttp.ClientTimeout(total=60, connect=5)  # seconds
 
+TRUSTED = web.AppKey("TRUSTED", tuple)  # networks of the proxies before this one
 UPSTREAMS = web.AppKey("UPSTREAMS", dict[str, URL])
 CLIENT = web.AppKey("CLIENT", aiohttp.ClientSession)
 
@@ -51,9 +53,9 @@ def service_of(path: str) -> str:
     return next(service for prefix, service in BY_LENGTH if path.startswith(prefix))
 
 
-def add_proxy(app: web.Application, upstreams: dict[str, URL]) -> None:
-    """Have `app` pass on whatever it has no route of its own for."""
-    app[UPSTREAMS] = upstreams
+def add_proxy(app: web.Application, upstreams: dict[str, URL], trusted: Networks = ()) -> None:
+    """Have `app` pass on whatever it has no route of its own for; `trusted` are the proxies before it, if any are."""
+    app[UPSTREAMS], app[TRUSTED] = upstreams, trusted
     app.cleanup_ctx.append(_client)
     app.add_routes(ROUTES)
 
@@ -87,8 +89,9 @@ async def pass_on(request: web.Request) -> web.StreamResponse:
 
 def _forwarded(request: web.Request) -> CIMultiDict[str]:
     headers = _end_to_end(request.headers)
-    known = f"{request.headers['X-Forwarded-For']}, " if "X-Forwarded-For" in request.headers else ""
-    headers["X-Forwarded-For"] = f"{known}{request.remote}"
+    # The client alone: what it may have written there itself ends here.
+    named = request.headers.getall("X-Forwarded-For", ())
+    headers["X-Forwarded-For"] = client_address(request.remote, named, request.app[TRUSTED])
     headers["X-Request-ID"] = structlog.contextvars.get_contextvars()["correlation_id"]
     return headers
 

@@ -44,8 +44,9 @@ CADDYFILE = """\
 		}
 		lb_try_duration 5s
 		lb_try_interval 100ms
-		# Whoever ends TLS in front of it says who the client is.
-		trusted_proxies private_ranges
+		# Whoever ends TLS in front of it says who the client is, and reaches it by the network's gateway; what others
+		# say of themselves is thrown away.
+		trusted_proxies {$SUBNET}
 	}
 }
 """

@@ -23,6 +23,8 @@ from shared.settings import ServiceSettings
 
 Environment = dict[str, str]
 
+LOOPBACK = "127.0.0.0/8,::1"
+
 
 class Service(NamedTuple):
     """What it takes to run a service."""
@@ -66,6 +68,8 @@ class Ground(NamedTuple):
             "ORGANISER_TOKENS": os.environ.get("ORGANISER_TOKENS")
             or kept_secret(self.data / "organiser-token").decode(),
             "SMTP_URL": os.environ.get("SMTP_URL") or f"smtp://127.0.0.1:{self.smtp.getsockname()[1]}",
+            "TRUSTED_PROXIES": LOOPBACK,  # where the proxy is, in this process or beside it
+            "RATE_LIMIT": without_loopback(os.environ.get("RATE_LIMIT", "")),
             "MAIL_FROM": os.environ.get("MAIL_FROM") or "Fagseminar <fagseminar@localhost.localdomain>",
         }
         made = {
@@ -74,6 +78,12 @@ class Ground(NamedTuple):
         }
         write_private(self.data / "services.json", json.dumps(made, indent=2).encode())
         return made
+
+
+def without_loopback(limits: str) -> str:
+    """Return the limits, under which whoever is at this machine may do as they like."""
+    exempt = [f"exempt:{network}" for network in LOOPBACK.split(",")]
+    return limits if limits.strip() == "off" else ",".join(filter(None, [limits, *exempt]))
 
 
 async def migrated_databases(postgres: Postgres) -> dict[str, str]:

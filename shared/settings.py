@@ -7,6 +7,9 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field, HttpUrl, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.limits import Limits, read_limits
+from shared.web.clients import Networks, read_networks
+
 SHORTEST_KEY = 16  # characters; less is guessed
 
 
@@ -26,6 +29,16 @@ def _url(text: str) -> str:
     return str(HttpUrl(text)).rstrip("/")
 
 
+def _networks(text: str) -> str:
+    read_networks(text)
+    return text
+
+
+def _limits(text: str) -> str:
+    read_limits(text)
+    return text
+
+
 class ServiceSettings(BaseSettings):
     """The environment that all services share; each adds its own."""
 
@@ -41,6 +54,18 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
     database_connections: PositiveInt = 10
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
+    rate_limit: Annotated[str, AfterValidator(_limits)] = ""
+
+    @property
+    def proxies(self) -> Networks:
+        """The proxies whose word is taken for who the client is."""
+        return read_networks(self.trusted_proxies)
+
+    @property
+    def limits(self) -> Limits:
+        """The rate limits."""
+        return read_limits(self.rate_limit)
 
     @property
     def keys(self) -> tuple[bytes, ...]:

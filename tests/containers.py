@@ -66,7 +66,8 @@ class Containers:
         """Start Caddy on the file that the proxy mounts, with its address and name server in it."""
         mounted = self._services["proxy"]["volumes"][0].partition(":")[0]
         address, log = self._place("proxy")
-        process = start_caddy((ROOT / mounted).read_text(), address, name_server, log)
+        subnet = self.environment("proxy")["SUBNET"]
+        process = start_caddy((ROOT / mounted).read_text(), address, name_server, log, subnet)
         return self._started("proxy", Container(address, process, log))
 
     def environment(self, name: str) -> dict[str, str]:
@@ -109,7 +110,9 @@ def _start_here(command: list[str], environment: dict[str, str], log: Path) -> "
         return subprocess.Popen(command, env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT)
 
 
-def start_caddy(file: str, address: str, name_server: int, log: Path, **instead: str) -> "subprocess.Popen[bytes]":
+def start_caddy(
+    file: str, address: str, name_server: int, log: Path, subnet: str, **instead: str
+) -> "subprocess.Popen[bytes]":
     """Start Caddy with `file`, bound to `address` and asking the name server on that port of 127.0.0.1."""
     changes = {
         ":8080 {": f":8080 {{\n\tbind {address}",
@@ -122,4 +125,4 @@ def start_caddy(file: str, address: str, name_server: int, log: Path, **instead:
     home.mkdir()
     (home / "Caddyfile").write_text(file)
     command = [word.format(file=home / "Caddyfile") for word in CADDY]
-    return _start_here(command, {"HOME": str(home)}, log)
+    return _start_here(command, {"HOME": str(home), "SUBNET": subnet}, log)

@@ -237,6 +237,7 @@ def make_settings(kind: type[SettingsT], database_url: str, **overrides: Any) ->
         "public_url": "https://seminars.example.org",
         "secret_key": SECRET,
         "organiser_tokens": f"Plan:{TOKEN}",
+        "rate_limit": "off",
     }
     return kind(**sound | overrides)
 

@@ -36,7 +36,6 @@ def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Applica
     app = new_application(settings, clock, HERE / "templates", routes, **site)
     app[PAGES] = PageCache()
     app[feeds.KEPT] = {}
-    app[sign_in.FAILURES] = sign_in.Failures()
     app[pages.PLAYERS] = settings.players
 
     async def connect(app: web.Application) -> AsyncIterator[None]:

@@ -1,8 +1,6 @@
 """Where organisers sign in and out."""
 
 import re
-import time
-from collections import OrderedDict
 from collections.abc import Iterable
 
 from aiohttp import web
@@ -11,36 +9,13 @@ from services.catalog import commands
 from shared.clock import SystemClock
 from shared.web.bodies import read_form
 from shared.web.keys import CLOCK, DATABASE, SETTINGS
+from shared.web.limiting import RateLimitedError, count_wrong_token, limit_sign_in
 from shared.web.pages import redirect, render
 from shared.web.session import confirm_form, forget, issue, remember, session_of
 
 HOME = "/organiser/seminars"
 LOCAL = re.compile(r"/organiser/[!-\[\]-~]*")  # printable, without the backslash that browsers read as a slash
-TRIES = 10  # wrong tokens in a row
-PAUSE = 60.0  # seconds that one then waits
-CLIENTS = 1000  # whose failures are remembered
-
-
-class Failures:
-    """Who presented wrong tokens lately, by monotonic time: the last `CLIENTS` that did, in this process."""
-
-    def __init__(self) -> None:
-        self._seen: OrderedDict[str, tuple[int, float]] = OrderedDict()
-
-    def left(self, client: str, now: float) -> float:
-        """Return how many seconds `client` has to wait before it may try again."""
-        count, last = self._seen.get(client, (0, now))
-        return max(0.0, last + PAUSE - now) if count >= TRIES else 0.0
-
-    def add(self, client: str, now: float) -> None:
-        """Note a wrong token."""
-        count, last = self._seen.pop(client, (0, now))
-        self._seen[client] = (count + 1 if now < last + PAUSE else 1, now)
-        if len(self._seen) > CLIENTS:
-            self._seen.popitem(last=False)
-
-
-FAILURES = web.AppKey("FAILURES", Failures)
+LARGEST = 16 * 1024  # bytes of the form; it holds an address to go on to
 
 
 async def sign_in_page(request: web.Request) -> web.Response:
@@ -51,16 +26,20 @@ async def sign_in_page(request: web.Request) -> web.Response:
 
 async def sign_in(request: web.Request) -> web.Response:
     """Begin a session for who has an organiser's token; after many wrong ones every token has to wait."""
-    form = await read_form(request)
+    form = await read_form(request, most=LARGEST)
     following = _local(form.get("next", ""))
-    client, failures = request.remote or "", request.app[FAILURES]
-    if wait := failures.left(client, time.monotonic()):
-        return _form(request, following, "wait", status=429, retry_after=wait)
+    try:
+        limit_sign_in(request)
+    except RateLimitedError as error:
+        response = _form(request, following, "wait", status=error.status, minutes=error.minutes)
+        response.headers.update(error.headers)
+        return response
     token = form.get("token", "").strip()
     cookie = issue(request.app[SETTINGS], token, SystemClock().now().timestamp())
+    if cookie is None:
+        count_wrong_token(request)  # before anything is waited for: many at once are many, too
     await _note(request, "sign_in" if cookie else "fail_to_sign_in", request.app[SETTINGS].organiser(token))
     if cookie is None:
-        failures.add(client, time.monotonic())
         return _form(request, following, "wrong", status=403)
     response = redirect(following)
     remember(request, response, cookie)
@@ -88,12 +67,10 @@ def _local(address: str) -> str:
 
 
 def _form(
-    request: web.Request, following: str, error: str = "", *, status: int = 200, retry_after: float = 0
+    request: web.Request, following: str, error: str = "", *, status: int = 200, minutes: int = 0
 ) -> web.Response:
-    response = render(request, "organiser/sign_in.html", {"next": following, "error": error}, status=status)
-    if retry_after:
-        response.headers["Retry-After"] = str(int(retry_after) + 1)
-    return response
+    context = {"next": following, "error": error, "minutes": minutes}
+    return render(request, "organiser/sign_in.html", context, status=status)
 
 
 ROUTES: Iterable[web.RouteDef] = (

@@ -17,6 +17,7 @@ from shared.database import Connection
 from shared.messages import Attendance, SeminarSnapshot
 from shared.web.bodies import fit, json_answer, read_json, read_object
 from shared.web.keys import CLOCK, DATABASE, SETTINGS
+from shared.web.limiting import limit_address, limit_client
 from shared.web.openapi import routes
 from shared.web.operations import Answer, Operation
 from shared.web.organiser import organiser_of
@@ -26,6 +27,7 @@ from shared.web.queries import ListingOfSeminar, OfSeminar, after, asked, cursor
 
 PAGE = 100  # registrations in one answer
 LONGEST_KEY = 255  # characters of an Idempotency-Key
+LARGEST = 32 * 1024  # bytes of what somebody tells of themselves; every field filled to the brim is a tenth of it
 EXPORTED = (
     "name", "email", "status", "attendance", "organisation", "municipality", "dietary_needs", "headcount", "language",
     "registered_at",
@@ -42,7 +44,9 @@ REFUSALS = {
 
 async def sign_up(request: web.Request) -> web.Response:
     """Take a sign-up: 202 with a reference and the outcome, the same for known addresses and new ones."""
-    given = await read_json(request, SignUp)
+    limit_client(request)
+    given = await read_json(request, SignUp, most=LARGEST)
+    limit_address(request, given.email)
     key, digest = _idempotency_key(request), hashlib.sha256(await request.read()).digest()
     async with request.app[DATABASE].transaction() as connection:
         if key and (kept := await _replay(connection, key, digest)):
@@ -93,7 +97,8 @@ async def get_mine(request: web.Request) -> web.Response:
 
 async def patch_mine(request: web.Request) -> web.Response:
     """Correct one's registration: any of the sign-up's fields but seminar and address."""
-    fields = await read_object(request)
+    limit_client(request)
+    fields = await read_object(request, most=LARGEST)
     for fixed in ("seminar", "email"):
         if fixed in fields:
             error = {"field": fixed, "detail": "cannot be changed; cancel, and sign up anew"}
@@ -109,6 +114,7 @@ async def patch_mine(request: web.Request) -> web.Response:
 
 async def delete_mine(request: web.Request) -> web.Response:
     """Cancel one's registration."""
+    limit_client(request)
     if "erase" in request.query:
         raise unfit("erase", "is not offered here; ask the organiser to erase")
     async with request.app[DATABASE].transaction() as connection:
@@ -207,6 +213,7 @@ EXAMPLE = {
     "organisation": "Solund kommune",
 }
 LATE = (Refusal.OVER, Refusal.CANCELLED, Refusal.NOT_OFFERED, Refusal.NOT_OPEN, Refusal.DEADLINE_PASSED)
+LIMITED = {429: ("rate-limited",)}
 
 OPERATIONS = (
     Operation(
@@ -215,7 +222,7 @@ OPERATIONS = (
         headers=("Idempotency-Key",),
         body=SignUp,
         example=EXAMPLE,
-        problems={404: ("not-found",), 409: (*LATE, "request-in-progress"), 422: ("idempotency-key-reused",)},
+        problems=LIMITED | {404: ("not-found",), 409: (*LATE, "request-in-progress"), 422: ("idempotency-key-reused",)},
     ),
     Operation(
         web.get("/api/registrations", list_registrations),
@@ -250,13 +257,13 @@ OPERATIONS = (
         headers=("If-Match",),
         body=Correction,
         example={"organisation": "Solund kommune"},
-        problems={409: LATE},
+        problems=LIMITED | {409: LATE},
     ),
     Operation(
         web.delete("/api/registrations/mine", delete_mine),
         answers={200: Answer(Mine, headers=("ETag",))},
         callers=("link",),
-        problems={409: (Refusal.OVER,), 422: ("invalid",)},
+        problems=LIMITED | {409: (Refusal.OVER,), 422: ("invalid",)},
     ),
 )
 ROUTES: Iterable[web.RouteDef] = routes("registration", ABOUT, OPERATIONS)

@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from services.registration import commands, store
-from services.registration.api import run
+from services.registration.api import LARGEST, run
 from services.registration.links import DeadLinkError, follow
 from services.registration.model import Details, RefusedError, Registration, SignUp, refuse
 from shared import tokens
@@ -15,6 +15,7 @@ from shared.database import Connection
 from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
 from shared.web.bodies import read_form
 from shared.web.keys import CLOCK, DATABASE, SETTINGS
+from shared.web.limiting import RateLimitedError, limit_address, limit_client
 from shared.web.pages import language_of, redirect, render
 from shared.web.problems import Problem, field_errors, not_found
 
@@ -30,10 +31,14 @@ async def sign_up_form(request: web.Request) -> web.Response:
 
 async def sign_up(request: web.Request) -> web.Response:
     """Take the form; on errors show it again with all that was typed."""
-    typed = {field: value for field, value in (await read_form(request)).items() if field in FIELDS}
+    typed = {field: value for field, value in (await read_form(request, most=LARGEST)).items() if field in FIELDS}
     slug = request.match_info["slug"]
     try:
+        limit_client(request)
         given = SignUp(**_filled(typed), seminar=slug, language=language_of(request))
+        limit_address(request, given.email)
+    except RateLimitedError as error:
+        return await _form_later(request, typed, error)
     except ValidationError as error:
         return await _form_again(request, typed, {e["field"].partition(".")[0]: "" for e in field_errors(error)})
     try:
@@ -72,6 +77,7 @@ async def _form(request: web.Request, connection: Connection, typed: Mapping[str
         "seminar": seminar,
         "typed": typed,
         "wrong": {},
+        "minutes": 0,
         "refusals": {attendance: refuse(seminar, attendance, now) for attendance in Attendance},
         "deadline": mode.deadline if mode else None,
         "full": await _is_full(connection, seminar, Attendance.IN_PERSON),
@@ -91,6 +97,15 @@ async def _form_again(
     async with request.app[DATABASE].connection() as connection:
         context = await _form(request, connection, typed)
     return render(request, "sign_up.html", context | {"wrong": wrong}, status=status)
+
+
+async def _form_later(request: web.Request, typed: Mapping[str, str], limited: RateLimitedError) -> web.Response:
+    """Show the form with all that was typed, to be sent when there is room."""
+    async with request.app[DATABASE].connection() as connection:
+        context = await _form(request, connection, typed) | {"minutes": limited.minutes}
+    response = render(request, "sign_up.html", context, status=limited.status)
+    response.headers.update(limited.headers)
+    return response
 
 
 async def _seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
@@ -137,6 +152,7 @@ def _watch_link(request: web.Request, registration: Registration, seminar: Semin
 
 async def cancel_mine(request: web.Request) -> web.Response:
     """Withdraw."""
+    limit_client(request)
     async with request.app[DATABASE].transaction() as connection:
         registration, _ = await _mine(request, connection)
         await run(commands.cancel(connection, registration.id, request.app[CLOCK].now()))
@@ -145,8 +161,9 @@ async def cancel_mine(request: web.Request) -> web.Response:
 
 async def attend_otherwise(request: web.Request) -> web.Response:
     """Switch between in person and online."""
+    limit_client(request)
     try:
-        attendance = Attendance((await read_form(request)).get("attendance", ""))
+        attendance = Attendance((await read_form(request, most=LARGEST)).get("attendance", ""))
     except ValueError:
         error = {"field": "attendance", "detail": "must be in_person or online"}
         raise Problem(422, "invalid", "The form does not fit", errors=[error]) from None

@@ -25,15 +25,18 @@ def json_answer(body: BaseModel, status: int = 200, headers: Mapping[str, str] |
     )
 
 
-async def read_json(request: web.Request, kind: type[Body]) -> Body:
-    """Return the JSON body as `kind`; raises a Problem: 400 no JSON, 413 too large, 422 for fields that do not fit."""
-    await _parse(request)
+async def read_json(request: web.Request, kind: type[Body], *, most: int | None = None) -> Body:
+    """Return the JSON body as `kind`; raises a Problem: 400 no JSON, 413 too large, 422 for fields that do not fit.
+
+    `most` is in bytes, where less is too large than the service takes at all.
+    """
+    await _parse(request, most)
     return _fitting(kind, await request.read())
 
 
-async def read_object(request: web.Request) -> dict[str, Any]:
-    """Return the JSON body, which must be an object; raises a Problem: 400, 413 or 422."""
-    body = await _parse(request)
+async def read_object(request: web.Request, *, most: int | None = None) -> dict[str, Any]:
+    """Return the JSON body of `most` bytes, which must be an object; raises a Problem: 400, 413 or 422."""
+    body = await _parse(request, most)
     if not isinstance(body, dict):
         raise Problem(
             422, "invalid", "The body does not fit", errors=[{"field": "body", "detail": "must be an object"}]
@@ -46,19 +49,34 @@ def fit(kind: type[Body], fields: Mapping[str, Any]) -> Body:
     return _fitting(kind, json.dumps(fields))
 
 
-async def read_form(request: web.Request) -> dict[str, str]:
-    """Return the fields of a posted form; raises a Problem: 400 when it cannot be read, 413 when it is too large."""
+async def read_form(request: web.Request, *, most: int | None = None) -> dict[str, str]:
+    """Return the fields of a posted form; raises a Problem: 400 when it cannot be read, 413 when it is too large.
+
+    `most` is in bytes, where less is too large than the service takes at all.
+    """
+    _hold_to(most, request.content_length)
     try:
-        return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        fields = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
     except (ValueError, LookupError) as error:  # LookupError: a character set that nobody knows
         raise Problem(400, "unreadable-form", "The form cannot be read") from error
+    _hold_to(most, sum(map(len, fields.values())))
+    return fields
 
 
-async def _parse(request: web.Request) -> Any:
+async def _parse(request: web.Request, most: int | None) -> Any:
+    _hold_to(most, request.content_length)
+    body = await request.read()
+    _hold_to(most, len(body))
     try:
-        return json.loads(await request.read())
+        return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise Problem(400, "not-json", "The body is not JSON") from error
+
+
+def _hold_to(most: int | None, size: int | None) -> None:
+    """Raise a 413 Problem if there is more; what comes in chunks has no size before it has come."""
+    if most is not None and size is not None and size > most:
+        raise Problem(413, "too-large", f"The body is larger than {most} bytes")
 
 
 def _fitting(kind: type[Body], text: bytes | str) -> Body:

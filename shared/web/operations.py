@@ -35,7 +35,7 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
     "WWW-Authenticate": {"description": "What is needed (RFC 6750).", "schema": {"type": "string"}},
 }
 NOT_ALWAYS = frozenset({"Idempotent-Replayed"})
-OF_STATUS: Mapping[int, tuple[str, ...]] = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+OF_STATUS: Mapping[int, tuple[str, ...]] = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 IN_PATHS: Mapping[str, Mapping[str, Any]] = {
     "slug": {
         "description": "The seminar's name in addresses.",

@@ -18,6 +18,7 @@ from shared.outbox import Relay
 from shared.settings import ServiceSettings
 from shared.web import health
 from shared.web.keys import BACKGROUND, CLOCK, DATABASE, SETTINGS
+from shared.web.limiting import LIMITER, Limiter
 from shared.web.middleware import MIDDLEWARES
 from shared.web.pages import install
 
@@ -34,6 +35,7 @@ def new_application(
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=BODY_LIMIT)
     app[SETTINGS] = settings
     app[CLOCK] = clock
+    app[LIMITER] = Limiter(settings.limits, settings.proxies)
     install(app, templates, **site)
     app.add_routes([*health.ROUTES, *routes])
     return app

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import aiohttp
 import asyncpg
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from local.importing import read_document
@@ -28,6 +30,7 @@ from tests.end_to_end.conftest import SEMINAR
 from tests.eventually import eventually
 from tests.image import Stage, build
 
+LOOPBACK = "127.0.0.0/8"  # the network that the containers are in here
 JOBS = tuple(f"migrate-{service}" for service in SERVICES)
 IMPORT_ALL = """
 import importlib, pkgutil, services, shared
@@ -83,7 +86,7 @@ async def site(
 ) -> AsyncIterator[Site]:
     need("caddy", "wget")
     folder = tmp_path_factory.mktemp("containers")
-    project, mailbox = read(TRY_OUT, LOG_LEVEL="DEBUG"), Mailbox(folder / "mailbox")
+    project, mailbox = read(TRY_OUT, LOG_LEVEL="DEBUG", SUBNET=LOOPBACK), Mailbox(folder / "mailbox")
     async with AsyncExitStack() as stack:
         smtp_port = await stack.enter_async_context(mailbox.serving())
         stack.push_async_callback(forget, postgres, rabbitmq)
@@ -214,7 +217,7 @@ async def test_a_path_is_not_logged_when_its_service_is_away(tmp_path: Path) -> 
     need("caddy")
     address, log = "127.0.77.1", tmp_path / "proxy.log"
     file = (ROOT / "ops/compose/Caddyfile").read_text()
-    process = start_caddy(file, address, 9, log, **{"lb_try_duration 5s": "lb_try_duration 0s"})
+    process = start_caddy(file, address, 9, log, LOOPBACK, **{"lb_try_duration 5s": "lb_try_duration 0s"})
 
     async def away() -> bool:
         try:
@@ -232,6 +235,39 @@ async def test_a_path_is_not_logged_when_its_service_is_away(tmp_path: Path) -> 
     assert await asyncio.to_thread(process.wait, 10) == 0
     assert "http.log.error" in log.read_text()
     assert "a-secret" not in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("network", "forwarded"), [("127.0.0.0/8", "192.0.2.1, 127.0.0.1"), ("192.0.2.0/24", "127.0.0.1")]
+)
+async def test_the_proxy_passes_on_who_the_client_is_and_believes_it_only_of_its_own_network(
+    tmp_path: Path, network: str, forwarded: str
+) -> None:
+    need("caddy")
+    place = f"127.0.78.{1 + len(forwarded)}"
+
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(text=request.headers["X-Forwarded-For"])
+
+    async def answered() -> str | None:
+        try:
+            async with client.get(f"http://{place}:8080/", headers={"X-Forwarded-For": "192.0.2.1"}) as answer:
+                return await answer.text() if answer.ok else None
+        except aiohttp.ClientConnectionError:
+            return None
+
+    file = (ROOT / "ops/compose/Caddyfile").read_text().replace("{service} 8080", "{service} 8081")
+    async with AsyncExitStack() as stack:
+        app = web.Application()
+        app.router.add_get("/", echo)
+        await stack.enter_async_context(TestServer(app, host=place, port=8081))
+        port = await stack.enter_async_context(name_server.serving({"catalog": [place]}))
+        client = await stack.enter_async_context(aiohttp.ClientSession())
+        process = start_caddy(file, place, port, tmp_path / "proxy.log", network)
+        stack.callback(process.wait, 10)
+        stack.callback(process.terminate)
+
+        assert await eventually(answered, within=30) == forwarded
 
 
 async def test_all_end_in_good_order(site: Site) -> None:

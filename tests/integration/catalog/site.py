@@ -81,10 +81,10 @@ def link_of(registration: RegistrationSnapshot, *, secret: str = SECRET, purpose
 
 
 @asynccontextmanager
-async def running(postgres: Postgres, owner: str, name: str) -> AsyncIterator[Site]:
+async def running(postgres: Postgres, owner: str, name: str, **overrides: str) -> AsyncIterator[Site]:
     """Serve catalog twice on a database of its own."""
     await postgres.create_database(name, owner=owner, template=owner)
-    settings = make_settings(Settings, postgres.dsn(owner, name), embed_hosts=PLAYER)
+    settings = make_settings(Settings, postgres.dsn(owner, name), embed_hosts=PLAYER, **overrides)
     clock, bus = MovableClock(NOW - datetime.now(UTC)), RecordingBus()
     async with served(build, settings, clock, bus) as client, served(build, settings, clock, bus) as other:
         yield Site(client, other, clock, bus)

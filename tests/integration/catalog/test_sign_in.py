@@ -1,5 +1,6 @@
 """An organiser's session through HTTP: how it begins, what it opens, who cannot use it, how it ends."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
@@ -7,30 +8,29 @@ import pytest
 from aiohttp import ClientResponse
 
 from local.postgres import Postgres
-from services.catalog import sign_in
-from services.catalog.sign_in import TRIES
 from tests.factories import SLUG, TOKEN, begin_anew
 from tests.integration.catalog.site import BROWSER, Site, running
 
 SIGN_IN = "/organiser/sign-in"
+TRIES = 3  # wrong tokens an hour
 
 
 @pytest.fixture(scope="module")
 async def started(postgres: Postgres, templates: dict[str, str]) -> AsyncIterator[Site]:
-    async with running(postgres, templates["catalog"], "catalog_sign_in") as site:
+    limits = {"rate_limit": f"sign-in:{TRIES}/1h", "trusted_proxies": "127.0.0.1"}
+    async with running(postgres, templates["catalog"], "catalog_sign_in", **limits) as site:
         yield site
 
 
 @pytest.fixture
 async def site(started: Site) -> Site:
     await begin_anew(started.database, started.bus, started.clock)
-    started.client.app[sign_in.FAILURES]._seen.clear()
     return started
 
 
-async def present(site: Site, token: str, following: str = "") -> ClientResponse:
+async def present(site: Site, token: str, following: str = "", **headers: str) -> ClientResponse:
     form = {"token": token, "next": following}
-    return await site.client.post(SIGN_IN, data=form, headers=BROWSER, allow_redirects=False)
+    return await site.client.post(SIGN_IN, data=form, headers=BROWSER | headers, allow_redirects=False)
 
 
 async def cookie_of(site: Site) -> dict[str, str]:
@@ -79,13 +79,32 @@ async def test_a_wrong_token_opens_nothing(site: Site) -> None:
 
 
 async def test_after_many_wrong_tokens_the_right_one_waits_too(site: Site) -> None:
+    guesser = {"X-Forwarded-For": "192.0.2.1"}
     for _ in range(TRIES):
-        await present(site, "wrong")
+        assert (await present(site, "wrong", **guesser)).status == 403
 
-    answer = await present(site, TOKEN)
+    answer = await present(site, TOKEN, **guesser)
 
-    assert (answer.status, "Retry-After" in answer.headers) == (429, True)
+    assert (answer.status, answer.headers["Retry-After"]) == (429, str(3600 // TRIES))
     assert "organiser" not in answer.cookies
+    assert "Prøv igjen om 20 minutter." in await answer.text()
+
+
+async def test_wrong_tokens_that_come_all_at_once_are_no_more(site: Site) -> None:
+    guesser = {"X-Forwarded-For": "192.0.2.2"}
+
+    answers = await asyncio.gather(*(present(site, "wrong", **guesser) for _ in range(4 * TRIES)))
+
+    assert sorted(answer.status for answer in answers) == TRIES * [403] + 3 * TRIES * [429]
+
+
+async def test_a_guesser_behind_the_proxy_is_not_everybody_behind_it(site: Site) -> None:
+    for _ in range(TRIES + 1):
+        await present(site, "wrong", **{"X-Forwarded-For": "192.0.2.3"})
+
+    answer = await present(site, TOKEN, **{"X-Forwarded-For": "192.0.2.4"})
+
+    assert (answer.status, "organiser" in answer.cookies) == (303, True)
 
 
 async def test_a_session_does_what_a_token_does_at_every_replica(site: Site) -> None:

@@ -8,6 +8,7 @@ from aiohttp.test_utils import TestClient, TestServer, unused_port
 from yarl import URL
 
 from local import proxy
+from shared.web.clients import read_networks
 from shared.web.middleware import MIDDLEWARES
 
 Client = TestClient[web.Request, web.Application]
@@ -27,8 +28,8 @@ NAME = web.AppKey("NAME", str)
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    """The proxy, with catalog and registration behind it and notification away."""
+async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    """The proxy, which trusts who the test says, with catalog and registration behind it and notification away."""
     upstreams = {"notification": URL(f"http://127.0.0.1:{unused_port()}")}
     async with AsyncExitStack() as stack:
         for name in ("catalog", "registration"):
@@ -38,7 +39,7 @@ async def client() -> AsyncIterator[Client]:
             server = await stack.enter_async_context(TestServer(upstream))
             upstreams[name] = server.make_url("/")
         front = web.Application(middlewares=MIDDLEWARES)
-        proxy.add_proxy(front, upstreams)
+        proxy.add_proxy(front, upstreams, read_networks(getattr(request, "param", "")))
         yield await stack.enter_async_context(TestClient(TestServer(front)))
 
 
@@ -74,6 +75,20 @@ async def test_a_request_passes_with_its_method_path_query_body_host_and_cookies
 
     assert (answer.status, answer.headers["X-Served-By"], answer.cookies["seen"].value) == (207, "registration", "yes")
     assert said == ["POST", "/api/registrations?a=%C3%A6%2F&b=1", "seminar.example.no", "127.0.0.1", "kropp æ"]
+
+
+@pytest.mark.parametrize("written", ["192.0.2.1", "127.0.0.1, 192.0.2.1", "unknown", ""])
+async def test_what_a_client_says_of_its_address_goes_no_further(client: Client, written: str) -> None:
+    answer = await client.get("/", headers={"X-Forwarded-For": written})
+
+    assert (await answer.text()).split("\n")[3] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("client", ["127.0.0.1"], indirect=True)
+async def test_a_proxy_before_it_is_believed_where_it_is_trusted(client: Client) -> None:
+    answer = await client.get("/", headers={"X-Forwarded-For": "198.51.100.9, 192.0.2.1"})
+
+    assert (await answer.text()).split("\n")[3] == "192.0.2.1"
 
 
 @pytest.mark.parametrize("target", ["//example.org/path", "http://example.org/path", "@example.org/"])

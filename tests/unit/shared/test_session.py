@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.catalog.settings import Settings
-from services.catalog.sign_in import CLIENTS, PAUSE, TRIES, Failures
 from shared.web.session import LENGTH, issue, verify
 from tests.factories import TOKEN, UNHURRIED, make_settings
 
@@ -74,27 +73,3 @@ def test_a_session_with_any_byte_changed_is_none(place: int, change: int) -> Non
 @given(st.text(max_size=100))
 def test_what_is_no_session_is_none_and_nothing_worse(text: str) -> None:
     assert verify(SETTINGS, text, NOW) is None
-
-
-# --- wrong tokens ---
-
-
-def test_after_many_wrong_tokens_a_client_waits_and_then_may_try_again() -> None:
-    failures = Failures()
-    for _ in range(TRIES):
-        assert failures.left("here", NOW) == 0
-        failures.add("here", NOW)
-
-    assert failures.left("here", NOW) == PAUSE
-    assert failures.left("elsewhere", NOW) == 0
-    assert failures.left("here", NOW + PAUSE) == 0
-
-
-def test_failures_are_remembered_of_so_many_clients_and_no_more() -> None:
-    failures = Failures()
-    for client in range(CLIENTS + 1):
-        for _ in range(TRIES):
-            failures.add(str(client), NOW)
-
-    assert failures.left("0", NOW) == 0
-    assert failures.left("1", NOW) > 0
