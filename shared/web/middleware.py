@@ -113,7 +113,9 @@ def _answer(request: web.Request, problem: Problem) -> web.Response:
     if problem.kind == "unauthorised":
         asked_for = request.path_qs if request.method in SAFE_METHODS else "/organiser/seminars"
         return redirect(f"/organiser/sign-in?{urlencode({'next': asked_for})}")
-    return render(request, "error.html", {"problem": problem}, status=problem.status)
+    page = render(request, "error.html", {"problem": problem}, status=problem.status)
+    page.headers.update(problem.headers)
+    return page
 
 
 @web.middleware

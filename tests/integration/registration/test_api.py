@@ -215,7 +215,7 @@ async def test_a_number_in_json_is_a_number(service: Service) -> None:
     assert fields(await problem(corrected, 422)) == ["headcount"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"seminar=x", b"\xff\xfe", b"[" * 100_000, b"{'name': 1}"])
+@pytest.mark.parametrize("body", [b"", b"{", b"seminar=x", b"\xff\xfe", b"[" * 10_000, b"{'name': 1}"])
 async def test_what_is_not_json_is_400(service: Service, body: bytes) -> None:
     answer = await service.client.post(SIGN_UP, data=body, headers={"Content-Type": "application/json"})
 
