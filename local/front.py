@@ -13,7 +13,9 @@ from local import mailbox as mail
 from local import proxy, time_machine
 from local.mailbox import MAILBOX, Mailbox
 from local.time_machine import TIME_MACHINE, KeptClock
+from shared.metrics import Metrics
 from shared.web.clients import read_networks
+from shared.web.keys import METRICS
 from shared.web.middleware import MIDDLEWARES
 from shared.web.pages import install
 from shared.web.server import BODY_LIMIT, serving
@@ -36,6 +38,7 @@ async def fronting(
 
 def _application(clock: KeptClock, mailbox: Mailbox, upstreams: dict[str, URL]) -> web.Application:
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=BODY_LIMIT)
+    app[METRICS] = Metrics()
     app[TIME_MACHINE] = clock
     app[MAILBOX] = mailbox
     install(app, TEMPLATES)

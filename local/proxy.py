@@ -1,4 +1,4 @@
-"""One origin for the three services: a streaming reverse proxy by path, and their health together."""
+"""One origin for the three services: a streaming reverse proxy by path, and their health and metrics together."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -7,8 +7,10 @@ import aiohttp
 import structlog
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
+from prometheus_client import CONTENT_TYPE_LATEST
 from yarl import URL
 
+from local.metrics import together
 from shared.web.clients import Networks, client_address
 from shared.web.problems import Problem
 
@@ -118,6 +120,22 @@ async def health(request: web.Request) -> web.Response:
     return web.json_response(body, status=200 if all(answers) else 503)
 
 
+async def metrics(request: web.Request) -> web.Response:
+    """Answer with what every service tells of itself; of replicas that share a socket with what one of them does."""
+    upstreams: dict[str, URL] = request.app[UPSTREAMS]
+    texts = await asyncio.gather(*(_text(request.app, url / "metrics") for url in upstreams.values()))
+    body = together(dict(zip(upstreams, texts, strict=True)))
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _text(app: web.Application, url: URL) -> str | None:
+    try:
+        async with app[CLIENT].get(url) as answer:
+            return await answer.text() if answer.ok else None
+    except (aiohttp.ClientConnectionError, TimeoutError):
+        return None
+
+
 async def _is_well(app: web.Application, url: URL) -> bool:
     try:
         async with app[CLIENT].get(url) as answer:
@@ -129,5 +147,6 @@ async def _is_well(app: web.Application, url: URL) -> bool:
 ROUTES: Iterable[web.RouteDef] = (
     web.get("/health/live", health),
     web.get("/health/ready", health),
+    web.get("/metrics", metrics),
     web.route("*", "/{path:.*}", pass_on),
 )

@@ -59,6 +59,10 @@ class Background:
         log.error("loop ended", loop=task.get_name(), exc_info=error)
         self._ended.set_result(task.get_name())
 
+    def loops(self) -> list[tuple[str, bool]]:
+        """Return the name of each loop, and whether it runs."""
+        return [(task.get_name(), not task.done()) for task in self._tasks]
+
     async def ended(self) -> str:
         """Return the name of the first loop that ended by itself; it never should."""
         return await asyncio.shield(self._ended)

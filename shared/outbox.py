@@ -6,6 +6,7 @@ nudged in the process that committed and also polls, so neither a lost nudge nor
 
 import asyncio
 from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -102,3 +103,18 @@ async def postpone(connection: Connection, messages: list[UUID]) -> None:
 async def pending(connection: Connection) -> int:
     """Return how many messages wait for the bus."""
     return int(await connection.fetchval("SELECT count(*) FROM outbox"))
+
+
+class Backlog(NamedTuple):
+    """What waits for the bus."""
+
+    pending: int
+    seconds: float  # that the oldest has waited; 0 if none does
+
+
+async def backlog(connection: Connection) -> Backlog:
+    """Return how many messages wait for the bus, and how long."""
+    (row,) = await connection.fetch(
+        "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0)::float FROM outbox"
+    )
+    return Backlog(*row)

@@ -7,12 +7,14 @@ from aiohttp import web
 
 from services.notification import api, consumers, pages
 from services.notification.delivery import Delivery
+from services.notification.figures import Figures
 from services.notification.reminders import Reminders
 from services.notification.rendering import Renderer
 from services.notification.settings import Settings
 from shared.bus import OpenBus
 from shared.clock import Clock
 from shared.inbox import forget_old, once
+from shared.web.keys import METRICS
 from shared.web.server import connected, new_application
 
 HERE = Path(__file__).parent
@@ -23,10 +25,11 @@ def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Applica
     """Wire the service; nothing connects before the application starts."""
     app = new_application(settings, clock, HERE / "templates", (*api.ROUTES, *pages.ROUTES))
     app[api.RENDERER] = Renderer(settings)
+    figures = Figures(app[METRICS])
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
         async with connected(app, open_bus) as (database, bus, background):
-            delivery = Delivery(database, settings, clock, app[api.RENDERER])
+            delivery = Delivery(database, settings, clock, app[api.RENDERER], figures)
             reminders = Reminders(database, clock, delivery.nudge)
 
             def learnt() -> None:

@@ -13,6 +13,7 @@ from email.utils import parseaddr
 import structlog
 
 from services.notification import store
+from services.notification.figures import Figures
 from services.notification.model import Claimed, State, Verdict, backoff, close
 from services.notification.rendering import Renderer, message_id
 from services.notification.settings import MARGIN, Settings
@@ -34,11 +35,14 @@ log = structlog.get_logger()
 class Delivery:
     """The loop that sends."""
 
-    def __init__(self, database: Database, settings: Settings, clock: Clock, renderer: Renderer) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, clock: Clock, renderer: Renderer, figures: Figures
+    ) -> None:
         self._database = database
         self._settings = settings
         self._clock = clock
         self._renderer = renderer
+        self._figures = figures
         self._pool = Pool(settings.smtp_url, settings.smtp_connections, settings.smtp_deadline_seconds)
         self._sender = parseaddr(settings.mail_from)[1]
         self.nudge = Nudge()
@@ -62,6 +66,7 @@ class Delivery:
         now, most = self._clock.now(), 4 * self._settings.smtp_connections
         async with self._database.connection() as connection:
             claims = await store.claim(connection, now, self._settings.lease_seconds, most, HOLDER)
+        self._figures.claimed(claims)
         await asyncio.gather(*(self._send(claim) for claim in claims))
         return len(claims)
 
@@ -71,14 +76,17 @@ class Delivery:
                 email = await store.look_at(connection, claim.id)
                 if verdict := close(email, self._clock.now()):
                     await store.close(connection, claim, verdict)
+                    self._figures.closed(claim, verdict.state)
                     log.info("e-mail closed unsent", kind=email.kind, state=verdict.state, why=verdict.reason)
                     return
             content = self._render(claim, email)
             if content is None:
+                self._figures.closed(claim, State.FAILED)
                 await self._fail(claim, Verdict(State.FAILED, "it could not be written"))
                 return
             recipient = email.registration.email
             outcome = await self._pool.send(self._sender, recipient, content, lambda: self._may_begin(claim))
+            self._figures.settled(claim, outcome.result, self._clock.now())
             await self._settle(claim, email.attempts, outcome)
 
     def _render(self, claim: Claim, email: Claimed) -> bytes | None:

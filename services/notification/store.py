@@ -238,6 +238,9 @@ class Claim(NamedTuple):
     registration: UUID
     fence: int
     correlation_id: str
+    kind: Kind
+    due_at: datetime
+    doubtful: bool  # whether a copy may have left with a process that did not live to say so
 
 
 async def claim(connection: Connection, now: datetime, lease: float, most: int, holder: str) -> list[Claim]:
@@ -247,7 +250,7 @@ async def claim(connection: Connection, now: datetime, lease: float, most: int, 
     Reminders of another generation than their rule's are left where they are.
     """
     rows = await connection.fetch(
-        "WITH ready AS (SELECT e.id FROM emails e"
+        "WITH ready AS (SELECT e.id, e.data_begun_at IS NOT NULL AS doubtful FROM emails e"
         " JOIN registrations g ON g.id = e.registration JOIN seminars s ON s.slug = e.seminar"
         " LEFT JOIN reminder_rules r ON r.seminar = e.seminar AND r.rule = e.rule AND r.attendance = g.attendance"
         " WHERE ((e.state = 'pending' AND e.retry_at <= clock_timestamp())"
@@ -257,13 +260,29 @@ async def claim(connection: Connection, now: datetime, lease: float, most: int, 
         " UPDATE emails e SET fence = fence + 1, attempts = attempts + 1, state = 'sending',"
         " ambiguous = ambiguous + (data_begun_at IS NOT NULL)::integer, data_begun_at = NULL,"
         " lease_until = clock_timestamp() + make_interval(secs => $2), claimed_by = $4"
-        " FROM ready WHERE e.id = ready.id RETURNING e.id, e.registration, e.fence, e.correlation_id",
+        " FROM ready WHERE e.id = ready.id"
+        " RETURNING e.id, e.registration, e.fence, e.correlation_id, e.kind, e.due_at, ready.doubtful",
         now,
         lease,
         most,
         holder,
     )
-    return [Claim(**row) for row in rows]
+    return [Claim(**dict(row) | {"kind": Kind(row["kind"])}) for row in rows]
+
+
+async def due(connection: Connection, now: datetime) -> list[asyncpg.Record]:
+    """Return how many e-mails of each kind should have left by now, and since when the oldest is due.
+
+    Those that rest after a failure are among them; those of another generation than their rule's never leave.
+    """
+    return await connection.fetch(
+        "SELECT e.kind, count(*), min(e.due_at) FROM emails e"
+        " JOIN registrations g ON g.id = e.registration JOIN seminars s ON s.slug = e.seminar"
+        " LEFT JOIN reminder_rules r ON r.seminar = e.seminar AND r.rule = e.rule AND r.attendance = g.attendance"
+        " WHERE e.state IN ('pending', 'sending') AND e.due_at <= $1"
+        " AND (r.generation IS NULL OR r.generation = e.generation) GROUP BY e.kind",
+        now,
+    )
 
 
 async def look_at(connection: Connection, email: UUID) -> Claimed:

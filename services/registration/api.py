@@ -11,6 +11,7 @@ from aiohttp import web
 
 from services.registration import commands, store
 from services.registration.answers import InPerson, Mine, Online, Outcome, Registered, Registrations, Summary
+from services.registration.figures import count_sign_up
 from services.registration.links import DeadLinkError, follow
 from services.registration.model import Correction, Details, Refusal, RefusedError, Registration, SignUp
 from shared.database import Connection
@@ -27,7 +28,7 @@ from shared.web.queries import ListingOfSeminar, OfSeminar, after, asked, cursor
 
 PAGE = 100  # registrations in one answer
 LONGEST_KEY = 255  # characters of an Idempotency-Key
-LARGEST = 32 * 1024  # bytes of what somebody tells of themselves; every field filled to the brim is a tenth of it
+LARGEST = 32 * 1024  # bytes of what somebody tells of themselves, which is a few hundred
 EXPORTED = (
     "name", "email", "status", "attendance", "organisation", "municipality", "dietary_needs", "headcount", "language",
     "registered_at",
@@ -51,11 +52,22 @@ async def sign_up(request: web.Request) -> web.Response:
     async with request.app[DATABASE].transaction() as connection:
         if key and (kept := await _replay(connection, key, digest)):
             return web.json_response(kept["answer"], status=kept["status"], headers={"Idempotent-Replayed": "true"})
-        outcome = await run(commands.sign_up(connection, given, request.app[CLOCK].now()))
+        outcome = await run(admitted(request, connection, given))
         answer = Outcome(id=outcome.id, outcome=outcome.status)
         if key:
             await store.keep_answer(connection, key, digest, 202, answer.model_dump(mode="json"))
     return json_answer(answer, status=202)
+
+
+async def admitted(request: web.Request, connection: Connection, given: SignUp) -> commands.Outcome:
+    """Sign somebody up, and count what comes of it; raises what `commands.sign_up` does."""
+    try:
+        outcome = await commands.sign_up(connection, given, request.app[CLOCK].now())
+    except RefusedError as error:
+        count_sign_up(request, given.attendance, error.refusal)
+        raise
+    count_sign_up(request, given.attendance, outcome.status)
+    return outcome
 
 
 def _idempotency_key(request: web.Request) -> str | None:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from aiohttp import web
 
-from services.registration import api, consumers, pages, retention
+from services.registration import api, consumers, figures, pages, retention
 from services.registration.settings import Settings
 from shared.bus import OpenBus
 from shared.clock import Clock
 from shared.inbox import forget_old, once
+from shared.web.keys import METRICS
 from shared.web.server import connected, new_application
 
 HERE = Path(__file__).parent
@@ -19,6 +20,7 @@ MIGRATIONS = HERE / "migrations"
 def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Application:
     """Wire the service; nothing connects before the application starts."""
     app = new_application(settings, clock, HERE / "templates", (*api.ROUTES, *pages.ROUTES))
+    app[figures.SIGN_UPS] = figures.count_in(app[METRICS])
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
         async with connected(app, open_bus) as (database, bus, background):

@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from services.registration import commands, store
-from services.registration.api import LARGEST, run
+from services.registration.api import LARGEST, admitted, run
 from services.registration.links import DeadLinkError, follow
 from services.registration.model import Details, RefusedError, Registration, SignUp, refuse
 from shared import tokens
@@ -43,7 +43,7 @@ async def sign_up(request: web.Request) -> web.Response:
         return await _form_again(request, typed, {e["field"].partition(".")[0]: "" for e in field_errors(error)})
     try:
         async with request.app[DATABASE].transaction() as connection:
-            outcome = await commands.sign_up(connection, given, request.app[CLOCK].now())
+            outcome = await admitted(request, connection, given)
     except commands.UnknownSeminarError:
         raise not_found("seminar") from None
     except RefusedError:

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 from yarl import URL
 
 from shared.logs import describe
+from shared.web.keys import METRICS
 from shared.web.pages import TEMPLATES, redirect, render
 from shared.web.problems import Problem, unavailable
 from shared.web.session import COOKIE
@@ -47,18 +48,21 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
     """Name the request, or keep the name it came with, in every log line and message that follows from it."""
     given = request.headers.get("X-Request-ID", "")
     name = given if REQUEST_ID.fullmatch(given) else uuid4().hex
-    started = time.perf_counter()
+    metrics = request.app[METRICS]
+    began = metrics.begin()
     with structlog.contextvars.bound_contextvars(correlation_id=name):
         response = await handler(request)
         resource = request.match_info.route.resource
+        route = resource.canonical if resource else "unknown"  # never the path: it may be a personal link
+        metrics.finish(began, request.method, route, response.status)
         # What is read without trouble is what a proxy counts; the log is for what was changed and what went wrong.
         say = log.debug if request.method in SAFE_METHODS and response.status < ERRORS else log.info
         say(
             "request",
             method=request.method,
-            route=resource.canonical if resource else "unknown",  # never the path: it may be a personal link
+            route=route,
             status=response.status,
-            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+            milliseconds=round((time.perf_counter() - began) * 1000, 1),
         )
     response.headers.setdefault("X-Request-ID", name)
     return response

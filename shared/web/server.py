@@ -14,10 +14,11 @@ from shared.background import Background
 from shared.bus import Bus, OpenBus
 from shared.clock import Clock
 from shared.database import Database, open_database
+from shared.metrics import MeasuredBus, Metrics
 from shared.outbox import Relay
 from shared.settings import ServiceSettings
-from shared.web import health
-from shared.web.keys import BACKGROUND, CLOCK, DATABASE, SETTINGS
+from shared.web import exposition, health
+from shared.web.keys import BACKGROUND, CLOCK, DATABASE, METRICS, SETTINGS
 from shared.web.limiting import LIMITER, Limiter
 from shared.web.middleware import MIDDLEWARES
 from shared.web.pages import install
@@ -35,9 +36,10 @@ def new_application(
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=BODY_LIMIT)
     app[SETTINGS] = settings
     app[CLOCK] = clock
+    app[METRICS] = Metrics()
     app[LIMITER] = Limiter(settings.limits, settings.proxies)
     install(app, templates, **site)
-    app.add_routes([*health.ROUTES, *routes])
+    app.add_routes([*health.ROUTES, *exposition.ROUTES, *routes])
     return app
 
 
@@ -46,7 +48,7 @@ async def connected(app: web.Application, open_bus: OpenBus) -> AsyncIterator[tu
     """Open a service's pool and its end of the bus, relay its outbox, and close them in the opposite order."""
     settings = app[SETTINGS]
     async with open_database(settings.database_url, connections=settings.database_connections) as database:
-        bus, background = open_bus(database), Background()
+        bus, background = MeasuredBus(open_bus(database), app[METRICS]), Background()
         app[DATABASE], app[BACKGROUND] = database, background
         background.start("relay", Relay(database, bus).run())
         try:

@@ -8,7 +8,9 @@ from aiohttp.test_utils import TestClient, TestServer, unused_port
 from yarl import URL
 
 from local import proxy
+from shared.metrics import Metrics
 from shared.web.clients import read_networks
+from shared.web.keys import METRICS
 from shared.web.middleware import MIDDLEWARES
 
 Client = TestClient[web.Request, web.Application]
@@ -39,6 +41,7 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
             server = await stack.enter_async_context(TestServer(upstream))
             upstreams[name] = server.make_url("/")
         front = web.Application(middlewares=MIDDLEWARES)
+        front[METRICS] = Metrics()
         proxy.add_proxy(front, upstreams, read_networks(getattr(request, "param", "")))
         yield await stack.enter_async_context(TestClient(TestServer(front)))
 
