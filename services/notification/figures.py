@@ -7,7 +7,7 @@ from prometheus_client import Counter, Histogram
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from services.notification import store
-from services.notification.model import State
+from services.notification.model import Kind, State
 from services.notification.smtp import Result
 from services.notification.store import Claim
 from shared.database import Connection
@@ -62,7 +62,9 @@ async def due(connection: Connection, now: datetime) -> tuple[Metric, Metric]:
     """Return how many e-mails should have left by now, and how late the latest of them is."""
     waiting = GaugeMetricFamily("fagseminar_emails_due", "E-mails whose moment has come, not settled", labels=("kind",))
     oldest = GaugeMetricFamily("fagseminar_emails_overdue_seconds", "Since when the oldest is due", labels=("kind",))
-    for kind, number, since in await store.due(connection, now):
+    found = {kind: (number, since) for kind, number, since in await store.due(connection, now)}
+    for kind in Kind:  # all of them: an alert on what is not there never goes off
+        number, since = found.get(kind, (0, now))
         waiting.add_metric((kind,), number)
         oldest.add_metric((kind,), (now - since).total_seconds())
     return waiting, oldest

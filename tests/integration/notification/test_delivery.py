@@ -3,6 +3,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import aiohttp
 import asyncpg
@@ -17,6 +18,7 @@ from shared.messages import EmailSnapshot, Message, RegistrationStatus, decode
 from tests.conftest import NewDatabase
 from tests.eventually import eventually
 from tests.integration.notification.conftest import Notification, StartNotification, make_settings
+from tests.scrape import Scraped, scraped
 from tests.smtp_server import Misbehaviour, ScriptedSmtp
 from tests.snapshots import make_registration, make_seminar
 
@@ -278,9 +280,47 @@ async def test_only_a_lease_lost_after_data_began_makes_a_copy_ambiguous(
     await store.begin_data(quiet, again, 5)
     await quiet.execute(PASSED)
 
-    await store.claim(quiet, NOW, 60, 10, "a-replica")
+    (doubtful,) = await store.claim(quiet, NOW, 60, 10, "a-replica")
 
     assert (counted_before, await quiet.fetchval("SELECT ambiguous FROM emails")) == (0, 1)
+    assert (again.doubtful, doubtful.doubtful) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("misbehaviour", "outcome"),
+    [("451 to RCPT", "postponed"), ("550 to RCPT", "failed"), ("drops after the dot", "ambiguous"), (None, "sent")],
+)
+async def test_prometheus_is_told_what_came_of_each_attempt(
+    start: StartNotification, smtp_that: StartSmtp, misbehaviour: Misbehaviour | None, outcome: str
+) -> None:
+    notification = await start_with(start, await smtp_that(*filter(None, [misbehaviour])))
+
+    async def counted() -> Scraped | None:
+        async with aiohttp.ClientSession() as client, client.get(f"{notification.url}/metrics") as answer:
+            metrics = await scraped(answer)
+        return metrics if metrics.get("fagseminar_emails_total", kind="confirmation", outcome=outcome) == 1 else None
+
+    metrics = await eventually(counted)
+
+    settled = outcome in ("sent", "failed")
+    assert metrics.get("fagseminar_email_lateness_seconds_count", kind="confirmation") == (outcome == "sent" or None)
+    assert metrics.get("fagseminar_readings_up") == 1
+    if not settled:
+        assert metrics.get("fagseminar_emails_due", kind="confirmation") == 1
+        assert (metrics.get("fagseminar_emails_overdue_seconds", kind="confirmation") or 0) > 0
+
+
+async def test_what_should_have_left_is_told_and_what_never_will_is_not(quiet: Connection) -> None:
+    before, late = await store.due(quiet, NOW - timedelta(hours=1)), await store.due(quiet, NOW + timedelta(hours=1))
+    await quiet.execute(
+        "INSERT INTO reminder_rules (seminar, rule, attendance, generation, due_at, expires_at)"
+        " SELECT seminar, 'P1D', attendance, 2, $1, $1 FROM registrations",
+        NOW,
+    )
+    await quiet.execute("UPDATE emails SET kind = 'reminder', rule = 'P1D', generation = 1")
+    old_generation = await store.due(quiet, NOW + timedelta(hours=1))
+
+    assert (before, [tuple(row) for row in late], old_generation) == ([], [("confirmation", 1, NOW)], [])
 
 
 async def test_those_who_claim_at_once_never_get_the_same_e_mail(new_database: NewDatabase) -> None:

@@ -53,6 +53,14 @@ async def test_a_loop_that_fails_is_reported_by_its_name(background: Background)
     assert await soon(asyncio.ensure_future(background.ended())) == "relay"
 
 
+async def test_of_each_loop_it_is_known_whether_it_runs(background: Background) -> None:
+    background.start("steady", forever())
+    background.start("delivery", ends())
+    await turns()
+
+    assert background.loops() == [("steady", True), ("delivery", False)]
+
+
 async def test_a_loop_that_comes_to_its_end_is_reported_by_its_name(background: Background) -> None:
     background.start("steady", forever())
     background.start("delivery", ends())
