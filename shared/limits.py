@@ -53,7 +53,8 @@ def read_limits(text: str) -> Limits:
         if name == "exempt":
             given["exempt"] += read_networks(value)
         else:
-            given[_field(name)] = _limit(value)
+            field = _field(name)
+            given[field] = _limit(value)
     return Limits(**given)
 
 

@@ -24,6 +24,7 @@ from tests.conftest import demand_rabbitmq
 from tests.end_to_end.conftest import Site, forget
 from tests.end_to_end.test_process import address, left_behind, sign_up, started
 from tests.eventually import eventually
+from tests.scrape import scraped
 
 REPLICAS = {"catalog": 1, "registration": 2, "notification": 2}
 SOON = 30.0  # seconds in which what was killed is back, on a busy machine
@@ -99,6 +100,18 @@ async def test_both_replicas_of_registration_answer_and_both_of_notification_sen
         assert '"route": "/api/registrations"' in parts.log(replica)
     for replica in ("notification-1", "notification-2"):
         assert '"event": "e-mail settled"' in parts.log(replica)
+
+
+async def test_at_this_machine_one_signs_up_as_often_as_one_likes_and_prometheus_is_told_of_every_service(
+    parts: Parts,
+) -> None:
+    statuses = {await signed_up(parts.site, "often") for _ in range(15)}
+    async with parts.site.client.get(f"{parts.site.url}/metrics") as answer:
+        metrics = await scraped(answer)
+
+    assert statuses == {202}
+    assert {labels["service"] for labels in metrics.labels("fagseminar_loop_up")} == set(parts.environments)
+    assert metrics.get("fagseminar_loop_up", service="notification", loop="notification.registration") == 1
 
 
 @pytest.mark.parametrize("other", ["catalog", "notification"])

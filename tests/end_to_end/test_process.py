@@ -117,6 +117,8 @@ async def test_a_taken_port_is_one_clear_line(data: Path) -> None:
         ("BROKER", "kafka", "fagseminar: BROKER: 'kafka' is none of local, rabbitmq"),
         ("REPLICAS", "mail=2", "fagseminar: REPLICAS: 'mail=2' is not one of catalog, registration, notification with"),
         ("REPLICAS", "catalog=0", "fagseminar: REPLICAS: 'catalog=0' is not one of"),
+        ("RATE_LIMIT", "much", "fagseminar: RATE_LIMIT: wants `off`, or limits such as"),
+        ("TRUSTED_PROXIES", "near", "fagseminar: TRUSTED_PROXIES: wants comma-separated networks or addresses"),
     ],
 )
 async def test_what_is_not_offered_is_one_clear_line(data: Path, variable: str, value: str, line: str) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from icalendar import Calendar, Event
 
+from local.services import SERVICES
 from tests.end_to_end.conftest import SEMINAR, Site, forget, site
 from tests.eventually import eventually
+from tests.scrape import scraped
 
 
 @pytest.fixture
@@ -199,3 +201,28 @@ async def test_the_clock_refuses_to_go_backwards_and_what_is_no_instant(up: Site
     number, _ = await up.send("POST", "/time", {"to": 1_700_000_000})
 
     assert (backwards, problem["type"], local, number) == (409, "/problems/backwards", 422, 422)
+
+
+async def test_from_elsewhere_one_signs_up_as_often_as_the_limit_says_and_at_this_machine_as_one_likes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATE_LIMIT", "client:2/1h,address:2/1h")
+    monkeypatch.setenv("TRUSTED_PROXIES", "127.0.0.1")
+
+    async with site(tmp_path) as up:
+        here = [(await up.sign_up("Kari"))[0] for _ in range(4)]
+        path = {"X-Forwarded-For": "198.51.100.9, 192.0.2.1"}
+        body = {"seminar": SEMINAR, "name": "Ola", "attendance": "online"}
+        elsewhere = [
+            (await up.send("POST", "/api/registrations", body | {"email": f"ola{number}@solund.example.no"}, **path))[0]
+            for number in range(3)
+        ]
+        async with up.client.get(f"{up.url}/metrics") as answer:
+            metrics = await scraped(answer)
+    forget(tmp_path)
+
+    assert (here, elsewhere) == ([202] * 4, [202, 202, 429])
+    assert {labels["service"] for labels in metrics.labels("fagseminar_loop_up")} == set(SERVICES)
+    assert (
+        metrics.get("fagseminar_sign_ups_total", service="registration", attendance="online", outcome="confirmed") == 6
+    )
