@@ -133,6 +133,12 @@ async def test_an_address_is_signed_up_a_few_times_and_then_waits_whether_it_is_
     assert await known[-1].read() == await new[-1].read()
 
 
+async def test_the_form_holds_an_address_to_as_many(client: Client, somebody: str) -> None:
+    email = f"form@{somebody}.example.org"
+
+    assert [(await send_form(client, somebody, email=email)).status for _ in range(TRIES + 1)] == [303, 303, 429]
+
+
 @pytest.mark.parametrize(
     ("language", "words"),
     [
