@@ -90,7 +90,9 @@ class Renderer:
             "watch": self._watch_link(email),
             "my": self._link(email, "my"),
             "unsubscribe": self._link(email, "unsubscribe") if email.kind in NEWS else None,
+            "started": seminar.start <= now < seminar.end,
             "over": now >= seminar.end,
+            "attended": _attended(email),
         }
 
     def _watch_link(self, email: Claimed) -> str:
@@ -130,6 +132,13 @@ class Renderer:
             attendee=email.registration.email,
             cancelled=email.kind in WITHDRAWN,
         )
+
+
+def _attended(email: Claimed) -> str | None:
+    """Return whether they came or missed it, as far as anybody knows: nobody sees who watches."""
+    if email.registration.checked_in_at:
+        return "came"
+    return "missed" if email.counted and email.registration.attendance is Attendance.IN_PERSON else None
 
 
 def _checked(message: EmailMessage) -> bytes:
