@@ -61,6 +61,10 @@ class ChangedLivestream(Frozen):
     access: Literal["public", "registered"] = "public"
 
 
+class ChangedRecording(Frozen):
+    """That there is a recording, wherever it is."""
+
+
 class Change(Frozen):
     """The seminar document as it would be; what does not matter to e-mails and reminders is passed over."""
 
@@ -74,8 +78,7 @@ class Change(Frozen):
     attendance: Annotated[dict[Attendance, object], Field(min_length=1)]
     programme: Annotated[tuple[ChangedBlock, ...], Field(max_length=MOST_BLOCKS)] = ()
     livestream: ChangedLivestream | None = None
-    recording: object = None
-    """Whatever stands there says that there is one."""
+    recording: ChangedRecording | None = None
     reminders: Annotated[tuple[ChangedRule, ...], Field(max_length=MOST_RULES)] = ()
     cancelled: bool = False
     """Not in a document: what if the seminar were cancelled."""
@@ -114,7 +117,7 @@ def changed(seminar: SeminarSnapshot, change: Change) -> SeminarSnapshot:
         "attendance": modes,
         "programme": tuple(block.model_dump() for block in change.programme),
         "stream_access": change.livestream and change.livestream.access,
-        "recorded": bool(change.recording),
+        "recorded": change.recording is not None,
         "reminders": tuple(rules),
     }
     foreseen = SeminarSnapshot.model_validate(seminar.model_dump() | fields)
