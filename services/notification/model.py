@@ -213,11 +213,8 @@ def _tell(known: Kept | None, seminar: SeminarSnapshot, now: datetime) -> tuple[
     if kind is None:  # it has been changed back before anybody was told
         return Kept(seminar), None
     waits = QUIET if kind in (Kind.SEMINAR_MOVED, Kind.SEMINAR_CHANGED) else timedelta()
-    notice = Notice(kind, now + waits, ONCE if kind is Kind.RECORDING else seminar.revision)
+    notice = Notice(kind, now + waits, seminar.revision)
     return Kept(seminar, notice, told), notice
-
-
-ONCE = 1  # the generation of what is said once, however often it is published
 
 
 def news(before: SeminarSnapshot, after: SeminarSnapshot, now: datetime) -> Kind | None:

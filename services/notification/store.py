@@ -233,12 +233,19 @@ async def insert_email(
     )
 
 
+# A recording is told of once, however often it is published.
+NOT_TOLD = (
+    "($2 <> 'recording' OR NOT EXISTS (SELECT FROM emails e WHERE e.registration = g.id AND e.kind = $2"
+    " AND e.state IN ('pending', 'sending', 'sent')))"
+)
+
+
 async def insert_notices(connection: Connection, seminar: str, notice: Notice, correlation_id: str) -> None:
     """Owe everyone whom it concerns a notice about the seminar."""
     await connection.execute(
         "INSERT INTO emails (registration, seminar, kind, generation, due_at, correlation_id)"
-        " SELECT id, seminar, $2, $3, $4, $5 FROM registrations WHERE seminar = $1 AND status = ANY ($6::text[])"
-        " ON CONFLICT DO NOTHING",
+        " SELECT g.id, g.seminar, $2, $3, $4, $5 FROM registrations g"
+        f" WHERE g.seminar = $1 AND g.status = ANY ($6::text[]) AND {NOT_TOLD} ON CONFLICT DO NOTHING",
         seminar,
         notice.kind,
         notice.generation,
@@ -463,7 +470,7 @@ async def to_be_told(connection: Connection, seminar: str, notice: Notice) -> li
     """Return whom the notice would be written for."""
     rows = await connection.fetch(
         f"SELECT $2::text, '', $3::integer, $4::timestamptz, {ALIKE}, count(*) FROM registrations g"
-        f" WHERE g.seminar = $1 AND g.status = ANY ($5::text[]) GROUP BY {ALIKE}",
+        f" WHERE g.seminar = $1 AND g.status = ANY ($5::text[]) AND {NOT_TOLD} GROUP BY {ALIKE}",
         seminar,
         notice.kind,
         notice.generation,

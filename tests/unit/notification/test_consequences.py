@@ -148,10 +148,3 @@ def test_what_nobody_plans_by_neither_ends_nor_prolongs_the_wait_of_a_notice() -
     served = learn(moved, BEGINNING + QUIET / 2, serving="Kaffe")
 
     assert served == moved._replace(seminar=served.seminar)
-
-
-def test_a_recording_that_is_published_again_is_told_of_under_the_same_generation() -> None:
-    first = learn(STOOD, AFTER, recorded=True)
-    again = learn(learn(first, AFTER, recorded=False), AFTER, recorded=True)
-
-    assert (first.notice, again.notice) == (Notice(Kind.RECORDING, AFTER, 1),) * 2
