@@ -84,7 +84,10 @@ def deadlines(draw: st.DrawFn, day: date, end: int) -> str | None:
 
 ids = st.from_regex(r"[a-z0-9]{1,3}([-_][a-z0-9]{1,3})?", fullmatch=True)
 options = st.lists(
-    st.fixed_dictionaries({"id": ids, "text": words}), min_size=2, max_size=3, unique_by=lambda o: o["id"]
+    st.fixed_dictionaries({"id": ids, "text": words}),
+    min_size=2,
+    max_size=3,
+    unique_by=lambda option: str(option["id"]),
 )
 ways = st.sampled_from([["in_person"], ["online"], ["in_person", "online"], ["online", "in_person"]])
 asked = {"id": ids, "text": words, "required": st.booleans(), "attendance": ways}
@@ -129,7 +132,7 @@ def bodies(draw: st.DrawFn) -> dict[str, Any]:
         "partners": st.lists(words, max_size=2),
         "contact": st.fixed_dictionaries({"name": words}, optional={"email": st.just("plan@example.org")}),
         "livestream": st.just({"url": URL, "access": "registered"}),
-        "questions": st.lists(questions, max_size=2, unique_by=lambda question: question["id"]),
+        "questions": st.lists(questions, max_size=2, unique_by=lambda question: str(question["id"])),
         "recording": st.just({"url": URL, "starts": clock(minutes[0]), "chapters": "{url}&t={seconds}"}),
     }
     return body | draw(st.fixed_dictionaries({}, optional=optional))

@@ -55,6 +55,7 @@ def desk(
     context = {
         "seminar": seminar,
         "document": seminar.document,
+        "change": seminar.document.model_dump(mode="json"),
         "life": seminar.life(now),
         "Life": Life,
         "cautions": worded_cautions(request, warnings(seminar.document)),
