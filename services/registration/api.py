@@ -14,6 +14,7 @@ from services.registration.answers import InPerson, Mine, Online, Outcome, Regis
 from services.registration.figures import count_sign_up
 from services.registration.links import DeadLinkError, follow
 from services.registration.model import Correction, Details, Refusal, RefusedError, Registration, SignUp
+from services.registration.questions import UnfitError
 from shared.database import Connection
 from shared.messages import Attendance, SeminarSnapshot
 from shared.web.bodies import fit, json_answer, read_json, read_object
@@ -95,6 +96,9 @@ async def run(command: Any) -> Any:
         raise not_found("seminar") from None
     except RefusedError as error:
         raise Problem(409, error.refusal, REFUSALS[error.refusal]) from None
+    except UnfitError as error:
+        errors = [{"field": fault.field, "detail": fault.detail} for fault in error.faults]
+        raise Problem(422, "invalid", "The body does not fit", errors=errors) from None
     except commands.VersionConflictError:
         raise Problem(412, "precondition-failed", "The registration has changed since") from None
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from services.registration import store
+from services.registration import questions, store
 from services.registration.model import (
     Details,
     Refusal,
@@ -41,13 +41,14 @@ class Outcome(NamedTuple):
 async def sign_up(connection: Connection, given: SignUp, now: datetime) -> Outcome:
     """Register somebody for a seminar; an address that stands already is mailed its link instead.
 
-    Raises UnknownSeminarError, RefusedError.
+    Raises UnknownSeminarError, RefusedError, UnfitError.
     """
     seminar = await store.lock_seminar(connection, given.seminar)
     if seminar is None:
         raise UnknownSeminarError(given.seminar)
     taken = await store.taken(connection, seminar.slug, given.attendance)
     status = admit(seminar, given.attendance, taken.confirmed + taken.waitlisted, now)
+    questions.check(seminar.questions, given.attendance, given.answers)
     outcome = Outcome(uuid4(), status)
     registration = await store.insert(connection, outcome.id, seminar.slug, given, status, now)
     if registration is None:
@@ -84,7 +85,7 @@ async def change(
 ) -> Registration:
     """Correct one's details and switch attendance; `read` is the version that the change builds on, if given.
 
-    Raises VersionConflictError, RefusedError.
+    Raises VersionConflictError, RefusedError, UnfitError.
     """
     standing, seminar = await _lock(connection, registration)
     if read is not None and read != standing.version:
@@ -93,6 +94,8 @@ async def change(
         return standing
     if now >= seminar.end:
         raise RefusedError(Refusal.OVER)
+    if (details.attendance, details.answers) != (standing.details.attendance, standing.details.answers):
+        questions.check(seminar.questions, details.attendance, details.answers)
     changed = await store.correct(connection, registration, details)
     if details.attendance is not standing.details.attendance:
         changed = await _attend(connection, seminar, changed, details, now)

@@ -6,9 +6,19 @@ from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
-from shared.faults import Fault, complain
+from shared.faults import Fault, complain, wrong
 from shared.lines import one_line
 from shared.messages import (
     Attendance,
@@ -112,7 +122,17 @@ MunicipalityNumber = Annotated[
 
 IN_PERSON = ("dietary_needs", "accessibility_needs", "online_meanwhile")  # what only they are asked
 QuestionId = Annotated[str, StringConstraints(max_length=40)]
-Reply = Line | Annotated[tuple[QuestionId, ...], Field(max_length=30)]
+
+
+def _reply(given: Any, fit: ValidatorFunctionWrapHandler) -> Any:
+    """Say once of a reply that it is neither of the two, at the reply's own place."""
+    try:
+        return fit(given)
+    except ValidationError:
+        raise wrong("wants a text of at most 200 characters in one line, or a list of options") from None
+
+
+Reply = Annotated[Line | Annotated[tuple[QuestionId, ...], Field(max_length=30)], WrapValidator(_reply)]
 
 
 class Details(BaseModel):
