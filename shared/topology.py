@@ -29,12 +29,13 @@ QUEUES: dict[str, frozenset[str]] = {
             "registration.changed",
             "registration.cancelled",
             "registration.link_requested",
+            "registration.checked_in",
         }
     ),
 }
 
 # For whoever wants to listen; published without `mandatory`, since nobody has to.
-UNCONSUMED = frozenset({"email.sent", "email.failed", "registration.checked_in", "registration.erased"})
+UNCONSUMED = frozenset({"email.sent", "email.failed", "registration.erased"})
 
 RETRY_DELAYS = (1, 5, 30, 120, 600)  # seconds; after the last a message is dead
 """How long a failed message rests before each further attempt at one consumer."""

@@ -8,8 +8,8 @@ from uuid import UUID
 
 FINAL = frozenset({"sent", "covered", "superseded", "skipped"})  # what an e-mail may have become without being lost
 WHAT_IS_TOLD = {  # the kinds of e-mail one of which says how a registration stands now
-    "confirmed": frozenset({"confirmation", "promoted", "switched"}),
-    "waitlisted": frozenset({"waiting_list"}),
+    "confirmed": frozenset({"confirmation", "promoted", "switched", "cut_off"}),
+    "waitlisted": frozenset({"waiting_list", "cut_off"}),
     "cancelled": frozenset({"cancelled"}),
 }
 FIRST = frozenset({"confirmation", "waiting_list"})  # the kinds one of which everybody gets, once

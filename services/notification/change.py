@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from shared.faults import wrong
-from shared.messages import Attendance, AttendanceMode, Frozen, SeminarSnapshot, Text, Venue
+from shared.messages import Attendance, AttendanceMode, Frozen, LocalTime, SeminarSnapshot, Text, Venue
 from shared.schedules import YEARS, Duration, Zone, check_one_moment
 
+MOST_BLOCKS = 200
 MOST_RULES = 100  # each is shown for both ways to attend, in every language
 
 
@@ -47,6 +48,23 @@ class ChangedRule(Frozen):
         return self
 
 
+class ChangedBlock(Frozen):
+    """A part of the programme, as far as people plan by it."""
+
+    start: LocalTime
+    end: LocalTime
+
+
+class ChangedLivestream(Frozen):
+    """The stream, as far as its address on the watch page depends on who one is."""
+
+    access: Literal["public", "registered"] = "public"
+
+
+class ChangedRecording(Frozen):
+    """That there is a recording, wherever it is."""
+
+
 class Change(Frozen):
     """The seminar document as it would be; what does not matter to e-mails and reminders is passed over."""
 
@@ -58,6 +76,9 @@ class Change(Frozen):
     end: Moment
     venue: Annotated[Venue | None, BeforeValidator(_unix)] = None
     attendance: Annotated[dict[Attendance, object], Field(min_length=1)]
+    programme: Annotated[tuple[ChangedBlock, ...], Field(max_length=MOST_BLOCKS)] = ()
+    livestream: ChangedLivestream | None = None
+    recording: ChangedRecording | None = None
     reminders: Annotated[tuple[ChangedRule, ...], Field(max_length=MOST_RULES)] = ()
     cancelled: bool = False
     """Not in a document: what if the seminar were cancelled."""
@@ -94,6 +115,9 @@ def changed(seminar: SeminarSnapshot, change: Change) -> SeminarSnapshot:
         "start": change.start.replace(tzinfo=zone),
         "end": change.end.replace(tzinfo=zone),
         "attendance": modes,
+        "programme": tuple(block.model_dump() for block in change.programme),
+        "stream_access": change.livestream and change.livestream.access,
+        "recorded": change.recording is not None,
         "reminders": tuple(rules),
     }
     foreseen = SeminarSnapshot.model_validate(seminar.model_dump() | fields)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from services.notification import store
 from services.notification.change import Change
-from services.notification.model import Kind, consequences, owed
+from services.notification.model import QUIET, Kind, consequences, owed
 from services.notification.rehearsal import Batch, Foreseen, Outlook, compare, foresee, outgoing
 from shared.database import Connection
 from shared.messages import RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
@@ -16,14 +16,14 @@ async def learn_of_seminar(
 ) -> None:
     """Keep the newest revision, set its reminders' moments, and owe everyone a notice of what has become untrue."""
     known = await store.lock_seminar(connection, seminar.slug)
-    if known and known.revision >= seminar.revision:
+    if known and known.seminar.revision >= seminar.revision:
         return
     rules = await store.lock_rules(connection, seminar.slug)
     follows = consequences(known, seminar, rules, now)
-    await store.keep_seminar(connection, seminar, moved=follows.moved)
+    await store.keep_seminar(connection, follows.kept)
     await store.keep_rules(connection, seminar.slug, [rule for rule in follows.rules if rule not in rules])
     if follows.notice:
-        await store.insert_notices(connection, seminar, follows.notice, correlation_id)
+        await store.insert_notices(connection, seminar.slug, follows.notice, correlation_id)
 
 
 async def rehearse(connection: Connection, slug: str, change: Change | None, now: datetime) -> Foreseen | None:
@@ -31,12 +31,12 @@ async def rehearse(connection: Connection, slug: str, change: Change | None, now
 
     Raises what `changed` does.
     """
-    seminar = await store.get_seminar(connection, slug)
-    if seminar is None:
+    kept = await store.get_kept(connection, slug)
+    if kept is None:
         return None
-    moved_revision, rules = await store.get_moved_revision(connection, slug), await store.get_rules(connection, slug)
+    rules = await store.get_rules(connection, slug)
     written = await store.unsent(connection, slug, now)
-    standing = await _foreseen(connection, Outlook(seminar, moved_revision, rules), written, now)
+    standing = await _foreseen(connection, Outlook(kept, rules), written, now)
     if change is None:
         return standing
     after = await _foreseen(connection, foresee(standing.outlook, change, now), written, now)
@@ -46,7 +46,7 @@ async def rehearse(connection: Connection, slug: str, change: Change | None, now
 async def _foreseen(connection: Connection, outlook: Outlook, written: list[Batch], now: datetime) -> Foreseen:
     planned = await store.to_be_reminded(connection, outlook.seminar.slug, outlook.scheduled)
     if outlook.notice:
-        planned += await store.to_be_told(connection, outlook.seminar, outlook.notice)
+        planned += await store.to_be_told(connection, outlook.seminar.slug, outlook.notice)
     return Foreseen(outlook, outgoing(outlook, [*written, *planned], now))
 
 
@@ -59,13 +59,24 @@ async def learn_of_registration(
         return
     await store.keep_registration(connection, registration)
     if kind := owed(known, registration):
-        await store.insert_email(connection, registration, kind, registration.version, now, correlation_id)
+        await store.supersede_changes(connection, registration.id)
+        due_at = now + QUIET if kind is Kind.CHANGED else now
+        await store.insert_email(connection, registration, kind, registration.version, due_at, correlation_id)
     if registration.status is RegistrationStatus.CONFIRMED:
         await store.remind_late_comer(connection, registration)
     seminar = await store.get_seminar(connection, registration.seminar)
     if seminar and seminar.status == "cancelled" and registration.status is not RegistrationStatus.CANCELLED:
         notice = Kind.SEMINAR_CANCELLED
         await store.insert_email(connection, registration, notice, seminar.revision, now, correlation_id)
+
+
+async def learn_of_check_in(
+    connection: Connection, registration: RegistrationSnapshot, now: datetime, correlation_id: str
+) -> None:
+    """Keep that somebody has come, which tells those who came from those who missed it."""
+    await learn_of_registration(connection, registration, now, correlation_id)
+    if registration.checked_in_at:
+        await store.note_check_in(connection, registration.seminar)
 
 
 async def send_link_again(

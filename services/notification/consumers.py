@@ -21,6 +21,10 @@ def queues(clock: Clock) -> dict[str, dict[str, Handle]]:
         if isinstance(message.data, RegistrationSnapshot):
             await commands.learn_of_registration(connection, message.data, clock.now(), message.correlationid)
 
+    async def checked_in(connection: Connection, message: Message) -> None:
+        if isinstance(message.data, RegistrationSnapshot):
+            await commands.learn_of_check_in(connection, message.data, clock.now(), message.correlationid)
+
     async def link_requested(connection: Connection, message: Message) -> None:
         if isinstance(message.data, RegistrationSnapshot):
             await commands.send_link_again(connection, message.data, clock.now(), message.correlationid)
@@ -39,5 +43,6 @@ def queues(clock: Clock) -> dict[str, dict[str, Handle]]:
             "registration.changed": registration,
             "registration.cancelled": registration,
             "registration.link_requested": link_requested,
+            "registration.checked_in": checked_in,
         },
     }

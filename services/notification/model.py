@@ -16,11 +16,15 @@ class Kind(StrEnum):
     WAITING_LIST = "waiting_list"
     PROMOTED = "promoted"
     SWITCHED = "switched"
+    CHANGED = "changed"  # one's details, not how one attends
+    CUT_OFF = "cut_off"  # no seat has become free in time
     CANCELLED = "cancelled"
     LINK_AGAIN = "link_again"
     REMINDER = "reminder"
     SEMINAR_MOVED = "seminar_moved"
+    SEMINAR_CHANGED = "seminar_changed"
     SEMINAR_CANCELLED = "seminar_cancelled"
+    RECORDING = "recording"
 
 
 class State(StrEnum):
@@ -37,8 +41,10 @@ class State(StrEnum):
 
 def owed(told: RegistrationSnapshot | None, now: RegistrationSnapshot) -> Kind | None:
     """Return the e-mail that brings somebody from what they were told last to how their registration stands now."""
+    if told and told.status is RegistrationStatus.WAITLISTED and now.cause == "cut_off" != told.cause:
+        return Kind.CUT_OFF
     if told and (told.status, told.attendance) == (now.status, now.attendance):
-        return None
+        return _owed_to_corrected(told, now)
     match now.status:
         case RegistrationStatus.CANCELLED:
             return Kind.CANCELLED
@@ -46,6 +52,12 @@ def owed(told: RegistrationSnapshot | None, now: RegistrationSnapshot) -> Kind |
             return Kind.WAITING_LIST
         case RegistrationStatus.CONFIRMED:
             return _owed_to_confirmed(told, now.attendance)
+
+
+def _owed_to_corrected(told: RegistrationSnapshot, now: RegistrationSnapshot) -> Kind | None:
+    """Return what somebody is owed who attends as before: every change but being seen to come is confirmed."""
+    is_seen = told.checked_in_at != now.checked_in_at
+    return None if is_seen or now.status is RegistrationStatus.CANCELLED else Kind.CHANGED
 
 
 def _owed_to_confirmed(told: RegistrationSnapshot | None, attendance: Attendance) -> Kind:
@@ -57,7 +69,7 @@ def _owed_to_confirmed(told: RegistrationSnapshot | None, attendance: Attendance
 # --- reminders ---
 
 DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?")
-AFTER_THE_END = timedelta(days=7)  # how long a reminder whose moment is after the start stays worth reading
+AFTER_THE_END = timedelta(days=7)  # how long a reminder whose moment is after the end stays worth reading
 
 
 class Rule(NamedTuple):
@@ -70,7 +82,10 @@ class Rule(NamedTuple):
 
 
 def schedule(seminar: SeminarSnapshot) -> list[Rule]:
-    """Return every reminder rule's moments; one expires at the next one's for the same people, else the start."""
+    """Return every reminder rule's moments; one expires at the next one's for the same people, else the start.
+
+    One that says that it starts now, or later, is of use until the end.
+    """
     if seminar.status == "cancelled":
         return []
     return [
@@ -84,9 +99,15 @@ def _schedule(seminar: SeminarSnapshot, attendance: Attendance, rules: list[Remi
     moments = sorted({(due_at(rule, seminar), name(rule)) for rule in rules})
     following = [due for due, _ in moments[1:]]
     return [
-        Rule(rule, attendance, due, min([*after, seminar.start if due < seminar.start else due + AFTER_THE_END]))
+        Rule(rule, attendance, due, min([*after, _worthless_at(due, seminar)]))
         for (due, rule), after in zip(moments, [*([moment] for moment in following), []], strict=False)
     ]
+
+
+def _worthless_at(due: datetime, seminar: SeminarSnapshot) -> datetime:
+    if due < seminar.start:
+        return seminar.start
+    return seminar.end if due < seminar.end else due + AFTER_THE_END
 
 
 def name(rule: ReminderRule) -> str:
@@ -117,7 +138,7 @@ def shift(moment: datetime, duration: str, sign: int, zone: str) -> datetime:
 
 # --- what follows from a new revision of a seminar ---
 
-QUIET = timedelta(minutes=2)  # a notice of a move waits this long for another move, and then says the sum
+QUIET = timedelta(minutes=2)  # news of a change waits this long for another change, and then says the sum
 
 
 class RuleState(StrEnum):
@@ -140,35 +161,95 @@ class KeptRule(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """What everyone who comes or waits is told of a revision, and when."""
+    """What everyone whom it concerns is told of a revision, and when."""
 
     kind: Kind
     due_at: datetime
+    generation: int
+
+
+class Kept(NamedTuple):
+    """A seminar as it is known, and how far people have been told of it."""
+
+    seminar: SeminarSnapshot
+    notice: Notice | None = None  # the last one, which waits for further changes until it is due
+    told: SeminarSnapshot | None = None  # as people knew it before that notice
+
+    def told_by(self, now: datetime) -> SeminarSnapshot:
+        """Return the seminar as people have been told that it is."""
+        waits = self.notice is not None and now < self.notice.due_at
+        return self.told if waits and self.told else self.seminar
 
 
 class Consequences(NamedTuple):
     """What a revision brings about: all rules as they are kept from then on, those that are gone too."""
 
-    moved: bool
+    kept: Kept
     rules: list[KeptRule]
-    notice: Notice | None = None
+    notice: Notice | None = None  # of this very revision
 
 
-def consequences(
-    known: SeminarSnapshot | None, seminar: SeminarSnapshot, rules: list[KeptRule], now: datetime
-) -> Consequences:
+def consequences(known: Kept | None, seminar: SeminarSnapshot, rules: list[KeptRule], now: datetime) -> Consequences:
     """Return what follows when `seminar` is learnt of at `now`, where `known` and its `rules` have stood until then."""
-    has_moved = known is not None and moved(known, seminar)
     before = {(rule.rule, rule.attendance): rule for rule in rules}
     after = {
         (rule.rule, rule.attendance): _renewed(before.get((rule.rule, rule.attendance)), rule, known, now)
         for rule in schedule(seminar)
     }
     gone = [_dropped(rule) for key, rule in before.items() if key not in after]
-    return Consequences(has_moved, [*after.values(), *gone], _notice(known, seminar, now, has_moved=has_moved))
+    kept, notice = _tell(known, seminar, now)
+    return Consequences(kept, [*after.values(), *gone], notice)
 
 
-def _renewed(before: KeptRule | None, rule: Rule, known: SeminarSnapshot | None, now: datetime) -> KeptRule:
+def _tell(known: Kept | None, seminar: SeminarSnapshot, now: datetime) -> tuple[Kept, Notice | None]:
+    """Return how the seminar is kept, and the notice that is owed: of all that people have not been told yet."""
+    if known is None:
+        notice = Notice(Kind.SEMINAR_CANCELLED, now, seminar.revision) if _off(seminar) else None
+        return Kept(seminar, notice), notice
+    if news(known.seminar, seminar, now) is None:
+        return known._replace(seminar=seminar), None
+    told = known.told_by(now)
+    kind = news(told, seminar, now)
+    if kind is None:  # it has been changed back before anybody was told
+        return Kept(seminar), None
+    waits = QUIET if kind in (Kind.SEMINAR_MOVED, Kind.SEMINAR_CHANGED) else timedelta()
+    notice = Notice(kind, now + waits, seminar.revision)
+    return Kept(seminar, notice, told), notice
+
+
+def news(before: SeminarSnapshot, after: SeminarSnapshot, now: datetime) -> Kind | None:
+    """Return what those who know the seminar as it was `before` are to be told, if anything.
+
+    Whatever has happened meanwhile, after the end there is nothing to tell but that there is a recording.
+    """
+    if _off(after):
+        return None if _off(before) else Kind.SEMINAR_CANCELLED
+    if now >= after.end:
+        return Kind.RECORDING if after.recorded and not before.recorded else None
+    if _appointment(before) != _appointment(after):
+        return Kind.SEMINAR_MOVED
+    return Kind.SEMINAR_CHANGED if _offer(before) != _offer(after) else None
+
+
+def _off(seminar: SeminarSnapshot) -> bool:
+    return seminar.status == "cancelled"
+
+
+def _appointment(seminar: SeminarSnapshot) -> tuple[object, ...]:
+    """Return what people have in their calendars."""
+    return seminar.start, seminar.end, seminar.venue
+
+
+def _offer(seminar: SeminarSnapshot) -> tuple[object, ...]:
+    """Return what people have planned by: not every word of the programme, but its times; and by which link they watch.
+
+    A stream that appears changes no link, as one watches at an address that has stood from the beginning.
+    """
+    times = tuple((block.start, block.end) for block in seminar.programme)
+    return seminar.title, times, seminar.stream_access == "registered"
+
+
+def _renewed(before: KeptRule | None, rule: Rule, known: Kept | None, now: datetime) -> KeptRule:
     """Return the rule with its moment; one that is past already is born closed, as people have got on without it.
 
     Not so when the seminar is news to us, for then whoever signed up in time has waited for its reminders.
@@ -186,19 +267,6 @@ def _dropped(rule: KeptRule) -> KeptRule:
     return rule._replace(generation=rule.generation + 1, state=RuleState.CLOSED)
 
 
-def _notice(
-    known: SeminarSnapshot | None, seminar: SeminarSnapshot, now: datetime, *, has_moved: bool
-) -> Notice | None:
-    if seminar.status == "cancelled":
-        return None if known and known.status == "cancelled" else Notice(Kind.SEMINAR_CANCELLED, now)
-    return Notice(Kind.SEMINAR_MOVED, now + QUIET) if has_moved else None
-
-
-def moved(before: SeminarSnapshot, after: SeminarSnapshot) -> bool:
-    """Return whether what people have in their calendars is no longer true."""
-    return (before.start, before.end, before.venue) != (after.start, after.end, after.venue)
-
-
 # --- whether to send ---
 
 
@@ -210,12 +278,13 @@ class Claimed(NamedTuple):
     attempts: int  # this one included
     registration: RegistrationSnapshot
     seminar: SeminarSnapshot
-    moved_revision: int  # the last revision that moved the seminar
+    noticed: int  # the generation of the seminar's last notice
     unsubscribed: bool
     suppressed: bool
     rule_generation: int | None = None  # of the rule for how this person attends; None if there is none
     rule_due_at: datetime | None = None
     rule_expires_at: datetime | None = None
+    counted: bool = False  # whether those who came were checked in, so that who was not has missed it
 
 
 class Verdict(NamedTuple):
@@ -225,7 +294,7 @@ class Verdict(NamedTuple):
     reason: str
 
 
-NEWS = frozenset({Kind.REMINDER})  # what unsubscribing covers
+NEWS = frozenset({Kind.REMINDER, Kind.SEMINAR_CHANGED, Kind.RECORDING})  # what unsubscribing covers
 
 
 def close(email: Claimed, now: datetime) -> Verdict | None:
@@ -240,24 +309,51 @@ def close(email: Claimed, now: datetime) -> Verdict | None:
 
 
 def _close_by_kind(email: Claimed, now: datetime) -> Verdict | None:
+    if email.kind is Kind.REMINDER:
+        return _close_reminder(email, now)
+    return _close_untrue(email) or _close_late(email, now)
+
+
+_STANDS = frozenset({RegistrationStatus.CONFIRMED, RegistrationStatus.WAITLISTED})
+_COMES = frozenset({RegistrationStatus.CONFIRMED})
+SAYS_HOW_ONE_STANDS = {  # and for whom that is true; a later e-mail says what has become of the others
+    Kind.CONFIRMATION: _COMES,
+    Kind.PROMOTED: _COMES,
+    Kind.SWITCHED: _COMES,
+    Kind.WAITING_LIST: _STANDS - _COMES,
+    Kind.CHANGED: _STANDS,
+    Kind.CUT_OFF: _STANDS,
+}
+CONCERNS = {  # whom it is of use to: who has left and who waits have nothing of a recording
+    Kind.LINK_AGAIN: _STANDS,
+    Kind.SEMINAR_MOVED: _STANDS,
+    Kind.SEMINAR_CHANGED: _STANDS,
+    Kind.SEMINAR_CANCELLED: _STANDS,
+    Kind.RECORDING: _COMES,
+}
+
+
+def _close_untrue(email: Claimed) -> Verdict | None:
     status = email.registration.status
-    gone = status is RegistrationStatus.CANCELLED
-    match email.kind:
-        case Kind.REMINDER:
-            return _close_reminder(email, now)
-        case Kind.CONFIRMATION | Kind.PROMOTED | Kind.SWITCHED if status is not RegistrationStatus.CONFIRMED:
-            return Verdict(State.SUPERSEDED, f"the registration is {status} by now")
-        case Kind.WAITING_LIST if status is not RegistrationStatus.WAITLISTED:
-            return Verdict(State.SUPERSEDED, f"the registration is {status} by now")
-        case Kind.SEMINAR_MOVED if email.generation != email.moved_revision:
-            return Verdict(State.SUPERSEDED, "moved again")
-        case Kind.SEMINAR_MOVED | Kind.SEMINAR_CANCELLED | Kind.LINK_AGAIN if gone:
-            return Verdict(State.SKIPPED, "the registration is cancelled")
-    return Verdict(State.FAILED, "worthless after the end") if _too_late(email, now) else None
+    if status not in SAYS_HOW_ONE_STANDS.get(email.kind, {status}):
+        return Verdict(State.SUPERSEDED, f"the registration is {status} by now")
+    if status not in CONCERNS.get(email.kind, {status}):
+        return Verdict(State.SKIPPED, f"the registration is {status}")
+    if email.kind in (Kind.SEMINAR_MOVED, Kind.SEMINAR_CHANGED) and email.generation != email.noticed:
+        return Verdict(State.SUPERSEDED, "changed again")
+    if email.kind is Kind.RECORDING and not email.seminar.recorded:
+        return Verdict(State.SUPERSEDED, "there is no recording any more")
+    return None
 
 
-def _too_late(email: Claimed, now: datetime) -> bool:
-    return email.kind is not Kind.CANCELLED and now >= email.seminar.end
+TIMELESS = frozenset({Kind.CANCELLED, Kind.RECORDING})  # what is true after the end too
+MOST_ATTEMPTS = 500  # at what is timeless; with pauses of at most a quarter of an hour these are five days
+
+
+def _close_late(email: Claimed, now: datetime) -> Verdict | None:
+    if email.kind in TIMELESS:
+        return Verdict(State.FAILED, "not taken in five days") if email.attempts > MOST_ATTEMPTS else None
+    return Verdict(State.FAILED, "worthless after the end") if now >= email.seminar.end else None
 
 
 def _close_reminder(email: Claimed, now: datetime) -> Verdict | None:

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field, RootModel
 from services.notification.change import Change, changed
 from services.notification.model import (
     Claimed,
+    Kept,
     KeptRule,
     Kind,
     Notice,
@@ -82,7 +83,9 @@ class ReminderDifference(Frozen):
 class NoticeDifference(Frozen):
     """What people would be told of the change itself."""
 
-    kind: Annotated[Kind | None, Field(description="seminar_moved, seminar_cancelled or nothing")] = None
+    kind: Annotated[
+        Kind | None, Field(description="seminar_moved, seminar_changed, seminar_cancelled, recording or nothing")
+    ] = None
     recipients: int = 0
 
 
@@ -111,10 +114,14 @@ class Rehearsed(RootModel[RehearsalOfChange | Rehearsal]):
 class Outlook(NamedTuple):
     """A seminar as it stands or would stand, and what is planned for it."""
 
-    seminar: SeminarSnapshot
-    moved_revision: int
+    kept: Kept
     rules: list[KeptRule]
     notice: Notice | None = None  # of this very revision
+
+    @property
+    def seminar(self) -> SeminarSnapshot:
+        """The seminar itself."""
+        return self.kept.seminar
 
     @property
     def scheduled(self) -> list[KeptRule]:
@@ -125,9 +132,8 @@ class Outlook(NamedTuple):
 def foresee(outlook: Outlook, change: Change, now: datetime) -> Outlook:
     """Return what is to come if the seminar is changed now; raises CancelledError, AnnouncedError."""
     seminar = changed(outlook.seminar, change)
-    follows = consequences(outlook.seminar, seminar, outlook.rules, now)
-    moved_revision = seminar.revision if follows.moved else outlook.moved_revision
-    return Outlook(seminar, moved_revision, follows.rules, follows.notice)
+    follows = consequences(outlook.kept, seminar, outlook.rules, now)
+    return Outlook(follows.kept, follows.rules, follows.notice)
 
 
 class Batch(NamedTuple):
@@ -175,7 +181,7 @@ def _claimed(outlook: Outlook, batch: Batch) -> Claimed:
         attempts=1,
         registration=_somebody(outlook.seminar, batch.attendance, batch.language, batch.status),
         seminar=outlook.seminar,
-        moved_revision=outlook.moved_revision,
+        noticed=outlook.kept.notice.generation if outlook.kept.notice else 0,
         unsubscribed=batch.unsubscribed,
         suppressed=batch.suppressed,
         rule_generation=kept and kept.generation,

@@ -54,17 +54,38 @@ class Wording(NamedTuple):
     status: RegistrationStatus
     attendance: Attendance
     place: int | None  # in the waiting list
+    cause: str
+    online_meanwhile: bool
     sequence: int  # of the calendar entry (RFC 5545, 3.8.7.4)
-    over: bool  # whether the seminar is
+    started: bool  # whether the seminar has, and is not over
+    over: bool
+    attended: str | None
     name: str = BLANKS["name"]
 
 
 def wording(email: Claimed, now: datetime) -> Wording:
     """Return what the e-mail's words depend on, as of `now`."""
     person, seminar = email.registration, email.seminar
-    sequence = seminar.revision + person.version  # rises with either
-    over = now >= seminar.end
-    return Wording(email.kind, person.language, person.status, person.attendance, person.place, sequence, over)
+    return Wording(
+        email.kind,
+        person.language,
+        person.status,
+        person.attendance,
+        person.place,
+        person.cause,
+        person.online_meanwhile,
+        sequence=seminar.revision + person.version,  # rises with either
+        started=seminar.start <= now < seminar.end,
+        over=now >= seminar.end,
+        attended=_attended(email),
+    )
+
+
+def _attended(email: Claimed) -> str | None:
+    """Return whether they came or missed it, as far as anybody knows: nobody sees who watches."""
+    if email.registration.checked_in_at:
+        return "came"
+    return "missed" if email.counted and email.registration.attendance is Attendance.IN_PERSON else None
 
 
 def message_id(email: UUID, public_url: str) -> str:
@@ -160,7 +181,9 @@ class Renderer:
             "seminar": seminar,
             "registration": words._replace(name=own["name"]),
             "in_person": words.attendance is Attendance.IN_PERSON,
+            "started": words.started,
             "over": words.over,
+            "attended": words.attended,
             "page": f"{self._settings.public_url}/seminars/{seminar.slug}",
             "watch": self._watch(seminar, own),
             "my": own["my"],

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.notification.model import Claimed, KeptRule, Kind, Notice, RuleState, State, Verdict
+from services.notification.model import CONCERNS, Claimed, Kept, KeptRule, Kind, Notice, RuleState, State, Verdict
 from services.notification.rehearsal import Batch
 from shared.database import Connection
 from shared.messages import Attendance, RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
@@ -14,10 +14,22 @@ from shared.messages import Attendance, RegistrationSnapshot, RegistrationStatus
 # --- what is known of seminars and registrations ---
 
 
-async def lock_seminar(connection: Connection, slug: str) -> SeminarSnapshot | None:
+async def lock_seminar(connection: Connection, slug: str) -> Kept | None:
     """Return the seminar as known so far, and keep other messages about it waiting until the commit."""
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 2))", slug)
-    return await get_seminar(connection, slug)
+    return await get_kept(connection, slug)
+
+
+async def get_kept(connection: Connection, slug: str) -> Kept | None:
+    """Return the seminar as known so far, and how far people have been told of it."""
+    row = await connection.fetchrow(
+        "SELECT snapshot, told, notice, notice_due_at, noticed FROM seminars WHERE slug = $1", slug
+    )
+    if row is None:
+        return None
+    notice = Notice(Kind(row["notice"]), row["notice_due_at"], row["noticed"]) if row["notice"] else None
+    told = SeminarSnapshot.model_validate(row["told"]) if row["told"] else None
+    return Kept(SeminarSnapshot.model_validate(row["snapshot"]), notice, told)
 
 
 async def get_seminar(connection: Connection, slug: str) -> SeminarSnapshot | None:
@@ -26,22 +38,26 @@ async def get_seminar(connection: Connection, slug: str) -> SeminarSnapshot | No
     return SeminarSnapshot.model_validate(snapshot) if snapshot else None
 
 
-async def get_moved_revision(connection: Connection, slug: str) -> int:
-    """Return the last revision that moved the seminar, 0 if none did."""
-    return await connection.fetchval("SELECT moved_revision FROM seminars WHERE slug = $1", slug) or 0
-
-
-async def keep_seminar(connection: Connection, seminar: SeminarSnapshot, *, moved: bool) -> None:
-    """Keep the snapshot as the newest."""
+async def keep_seminar(connection: Connection, kept: Kept) -> None:
+    """Keep the snapshot as the newest, and how far people have been told of it."""
     await connection.execute(
-        "INSERT INTO seminars AS s (slug, revision, snapshot) VALUES ($1, $2, $3) ON CONFLICT (slug) DO UPDATE"
-        " SET revision = excluded.revision, snapshot = excluded.snapshot,"
-        " moved_revision = CASE WHEN $4 THEN excluded.revision ELSE s.moved_revision END",
-        seminar.slug,
-        seminar.revision,
-        seminar.model_dump(mode="json"),
-        moved,
+        "INSERT INTO seminars (slug, revision, snapshot, told, notice, notice_due_at, noticed)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (slug) DO UPDATE"
+        " SET revision = excluded.revision, snapshot = excluded.snapshot, told = excluded.told,"
+        " notice = excluded.notice, notice_due_at = excluded.notice_due_at, noticed = excluded.noticed",
+        kept.seminar.slug,
+        kept.seminar.revision,
+        kept.seminar.model_dump(mode="json"),
+        kept.told and kept.told.model_dump(mode="json"),
+        kept.notice and kept.notice.kind,
+        kept.notice and kept.notice.due_at,
+        kept.notice.generation if kept.notice else 0,
     )
+
+
+async def note_check_in(connection: Connection, seminar: str) -> None:
+    """Note that those who come to the seminar are checked in."""
+    await connection.execute("UPDATE seminars SET counted = true WHERE slug = $1 AND NOT counted", seminar)
 
 
 async def lock_registration(connection: Connection, registration: UUID) -> RegistrationSnapshot | None:
@@ -217,17 +233,34 @@ async def insert_email(
     )
 
 
-async def insert_notices(connection: Connection, seminar: SeminarSnapshot, notice: Notice, correlation_id: str) -> None:
-    """Owe everyone who comes or waits a notice about this revision of the seminar."""
+# A recording is told of once, however often it is published.
+NOT_TOLD = (
+    "($2 <> 'recording' OR NOT EXISTS (SELECT FROM emails e WHERE e.registration = g.id AND e.kind = $2"
+    " AND e.state IN ('pending', 'sending', 'sent')))"
+)
+
+
+async def insert_notices(connection: Connection, seminar: str, notice: Notice, correlation_id: str) -> None:
+    """Owe everyone whom it concerns a notice about the seminar."""
     await connection.execute(
         "INSERT INTO emails (registration, seminar, kind, generation, due_at, correlation_id)"
-        " SELECT id, seminar, $2, $3, $4, $5 FROM registrations WHERE seminar = $1 AND status <> 'cancelled'"
-        " ON CONFLICT DO NOTHING",
-        seminar.slug,
+        " SELECT g.id, g.seminar, $2, $3, $4, $5 FROM registrations g"
+        f" WHERE g.seminar = $1 AND g.status = ANY ($6::text[]) AND {NOT_TOLD} ON CONFLICT DO NOTHING",
+        seminar,
         notice.kind,
-        seminar.revision,
+        notice.generation,
         notice.due_at,
         correlation_id,
+        list(CONCERNS[notice.kind]),
+    )
+
+
+async def supersede_changes(connection: Connection, registration: UUID) -> None:
+    """Close what waits to confirm a change of details, as another e-mail is about to say how it stands."""
+    await connection.execute(
+        "UPDATE emails SET state = 'superseded', reason = 'said with what came soon after'"
+        " WHERE registration = $1 AND kind = 'changed' AND state = 'pending'",
+        registration,
     )
 
 
@@ -288,8 +321,8 @@ async def due(connection: Connection, now: datetime) -> list[asyncpg.Record]:
 async def look_at(connection: Connection, email: UUID) -> Claimed:
     """Return the e-mail with its person, its seminar and its rule as they stand."""
     row = await connection.fetchrow(
-        "SELECT e.kind, e.generation, e.attempts, g.snapshot AS registration, s.snapshot AS seminar, s.moved_revision,"
-        " g.unsubscribed, g.suppressed, r.generation AS rule_generation, r.due_at AS rule_due_at,"
+        "SELECT e.kind, e.generation, e.attempts, g.snapshot AS registration, s.snapshot AS seminar, s.noticed,"
+        " s.counted, g.unsubscribed, g.suppressed, r.generation AS rule_generation, r.due_at AS rule_due_at,"
         " r.expires_at AS rule_expires_at FROM emails e"
         " JOIN registrations g ON g.id = e.registration JOIN seminars s ON s.slug = e.seminar"
         " LEFT JOIN reminder_rules r ON r.seminar = e.seminar AND r.rule = e.rule AND r.attendance = g.attendance"
@@ -433,15 +466,16 @@ async def to_be_reminded(connection: Connection, seminar: str, rules: list[KeptR
     return [_batch(row) for row in rows]
 
 
-async def to_be_told(connection: Connection, seminar: SeminarSnapshot, notice: Notice) -> list[Batch]:
-    """Return whom the notice of this revision would be written for."""
+async def to_be_told(connection: Connection, seminar: str, notice: Notice) -> list[Batch]:
+    """Return whom the notice would be written for."""
     rows = await connection.fetch(
         f"SELECT $2::text, '', $3::integer, $4::timestamptz, {ALIKE}, count(*) FROM registrations g"
-        f" WHERE g.seminar = $1 AND g.status <> 'cancelled' GROUP BY {ALIKE}",
-        seminar.slug,
+        f" WHERE g.seminar = $1 AND g.status = ANY ($5::text[]) AND {NOT_TOLD} GROUP BY {ALIKE}",
+        seminar,
         notice.kind,
-        seminar.revision,
+        notice.generation,
         notice.due_at,
+        list(CONCERNS[notice.kind]),
     )
     return [_batch(row) for row in rows]
 

@@ -9,6 +9,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from local import mailbox as mail
 from local.mailbox import MAILBOX, Mailbox
+from shared.metrics import Metrics
+from shared.web.keys import METRICS
 from shared.web.middleware import MIDDLEWARES
 
 Client = TestClient[web.Request, web.Application]
@@ -22,7 +24,7 @@ def mailbox(tmp_path: Path) -> Mailbox:
 @pytest.fixture
 async def client(mailbox: Mailbox) -> AsyncIterator[Client]:
     app = web.Application(middlewares=MIDDLEWARES)
-    app[MAILBOX] = mailbox
+    app[MAILBOX], app[METRICS] = mailbox, Metrics()
     app.add_routes(mail.ROUTES)
     async with TestClient(TestServer(app)) as started:
         yield started

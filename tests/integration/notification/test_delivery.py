@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.notification import store
-from services.notification.model import Kind, State, Verdict
+from services.notification.model import Kept, Kind, State, Verdict
 from shared import outbox
 from shared.database import Connection, open_database
 from shared.messages import EmailSnapshot, Message, RegistrationStatus, decode
@@ -223,7 +223,7 @@ async def quiet(new_database: NewDatabase) -> AsyncIterator[Connection]:
 
 
 async def owe_confirmations(connection: Connection, count: int) -> None:
-    await store.keep_seminar(connection, make_seminar(), moved=False)
+    await store.keep_seminar(connection, Kept(make_seminar()))
     for _ in range(count):
         person = make_registration()
         await store.keep_registration(connection, person)

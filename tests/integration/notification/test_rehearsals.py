@@ -26,7 +26,7 @@ DOCUMENT = {
     "venue": {"name": "Akersgata 64", "address": "Akersgata 64, Oslo"},
     "attendance": {"in_person": {"capacity": 60, "deadline": "2023-05-29T23:59:59"}, "online": {"capacity": None}},
     "reminders": [{"before_start": "P1D"}, {"before_start": "PT15M", "attendance": ["online"]}],
-    "programme": [{"title": "passed over"}],
+    "serving": [{"title": "passed over"}],
 }
 HALF_AN_HOUR_LATER = DOCUMENT | {"start": "2023-06-01T10:30", "end": "2023-06-01T13:45"}
 

@@ -7,11 +7,11 @@ from pydantic import ValidationError
 from services.catalog.document import Document
 from services.catalog.model import Seminar, snapshot
 from services.notification.change import AnnouncedError, CancelledError, Change, changed
-from services.notification.model import moved, schedule
+from services.notification.model import news, schedule
 from shared.faults import faults_in
 from shared.messages import SeminarSnapshot
 from tests.documents import bodies
-from tests.snapshots import make_seminar
+from tests.snapshots import BEGINNING, make_seminar
 
 BODY = {
     "slug": "planstrategi-4-0",
@@ -34,7 +34,7 @@ def test_what_catalog_would_make_of_a_document_is_what_is_rehearsed(body: dict[s
     body |= {"status": "published"}
     seminar, real = changed(make_seminar(), Change(**body)), as_catalog_would(body)
 
-    assert not moved(seminar, real)
+    assert news(seminar, real, BEGINNING) is None
     assert schedule(seminar) == schedule(real)
     assert (seminar.title, seminar.summary, seminar.status) == (real.title, real.summary, real.status)
     assert (seminar.zone, set(seminar.attendance)) == (real.zone, set(real.attendance))
@@ -43,7 +43,9 @@ def test_what_catalog_would_make_of_a_document_is_what_is_rehearsed(body: dict[s
 def test_a_browsers_line_ends_are_no_move() -> None:
     venue = {"name": "Akersgata 64", "address": "Akersgata 64, Oslo", "directions": {"nb": "Inn\r\nog opp"}}
 
-    assert not moved(changed(make_seminar(), Change(**BODY, venue=venue)), as_catalog_would(BODY | {"venue": venue}))
+    foreseen = changed(make_seminar(), Change(**BODY, venue=venue))
+
+    assert news(foreseen, as_catalog_would(BODY | {"venue": venue}), BEGINNING) is None
 
 
 def test_a_seminar_that_is_announced_is_no_draft_again_and_a_cancelled_one_is_left_alone() -> None:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notification.model import AFTER_THE_END, backoff, due_at, moved, schedule, shift
-from shared.messages import Attendance, ReminderRule, Venue
+from services.notification.model import AFTER_THE_END, backoff, due_at, schedule, shift
+from shared.messages import Attendance, ReminderRule
 from tests.snapshots import END, OSLO, START, make_seminar
 
 INSTANTS = st.datetimes(datetime(2022, 1, 1), datetime(2030, 1, 1)).map(lambda moment: moment.replace(tzinfo=UTC))
@@ -81,14 +81,6 @@ def test_no_rule_before_the_start_outlives_the_start_and_none_expires_before_it_
         assert rule.due_at < rule.expires_at <= start
 
 
-def test_a_seminar_has_moved_when_time_or_place_has_changed_and_not_when_its_title_has() -> None:
-    before = make_seminar()
-
-    assert moved(before, make_seminar(start=START + timedelta(minutes=30)))
-    assert moved(before, make_seminar(venue=Venue(name="Akersgata 40", address="Akersgata 40, Oslo")))
-    assert not moved(before, make_seminar(title="Planstrategi 5.0"))
-
-
 def test_attempts_lie_further_and_further_apart_up_to_a_quarter_of_an_hour() -> None:
     delays = [backoff(attempt) for attempt in range(1, 100)]
 
@@ -100,3 +92,15 @@ def test_zones_other_than_oslos_are_kept_to() -> None:
     start = datetime(2023, 3, 12, 10, 0, tzinfo=ZoneInfo("America/New_York"))  # the night summer time began there
 
     assert start.astimezone(UTC) - shift(start, "P1D", -1, "America/New_York") == timedelta(hours=23)
+
+
+def test_a_reminder_that_says_that_it_starts_now_is_worth_reading_until_the_end() -> None:
+    now = ReminderRule(before_start="PT0M", attendance=(Attendance.ONLINE,))
+    soon = ReminderRule(before_start="PT15M", attendance=(Attendance.ONLINE,))
+
+    moments = schedule(make_seminar(reminders=(soon, now)))
+
+    assert [(rule.due_at, rule.expires_at) for rule in moments] == [
+        (START - timedelta(minutes=15), START),
+        (START, END),
+    ]

@@ -16,8 +16,8 @@ STANDINGS = st.builds(
 )
 
 
-def standing(status: RegistrationStatus, attendance: Attendance = IN_PERSON) -> RegistrationSnapshot:
-    return make_registration(status=status, attendance=attendance)
+def standing(status: RegistrationStatus, attendance: Attendance = IN_PERSON, **overrides: Any) -> RegistrationSnapshot:
+    return make_registration(status=status, attendance=attendance, **overrides)
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,15 @@ def standing(status: RegistrationStatus, attendance: Attendance = IN_PERSON) -> 
         (standing(CONFIRMED), standing(CONFIRMED, ONLINE), Kind.SWITCHED),
         (standing(CONFIRMED), standing(CANCELLED), Kind.CANCELLED),
         (standing(WAITLISTED), standing(CANCELLED), Kind.CANCELLED),
-        (standing(CONFIRMED), standing(CONFIRMED), None),
+        (standing(CONFIRMED), standing(CONFIRMED), Kind.CHANGED),
+        (standing(WAITLISTED), standing(WAITLISTED), Kind.CHANGED),
+        (standing(CONFIRMED), standing(CONFIRMED, checked_in_at=START), None),
+        (standing(CONFIRMED, checked_in_at=START), standing(CONFIRMED), None),
         (standing(CANCELLED), standing(CANCELLED), None),
+        (standing(WAITLISTED), standing(CONFIRMED, ONLINE, cause="cut_off"), Kind.CUT_OFF),
+        (standing(WAITLISTED), standing(WAITLISTED, cause="cut_off"), Kind.CUT_OFF),
+        (standing(WAITLISTED, cause="cut_off"), standing(CONFIRMED, ONLINE), Kind.SWITCHED),
+        (None, standing(CONFIRMED, ONLINE, cause="cut_off"), Kind.CONFIRMATION),
     ],
 )
 def test_what_is_owed_is_the_way_from_what_was_told_to_how_it_stands(
@@ -42,8 +49,8 @@ def test_what_is_owed_is_the_way_from_what_was_told_to_how_it_stands(
 
 
 @given(STANDINGS)
-def test_nobody_is_told_the_same_twice(now: RegistrationSnapshot) -> None:
-    assert owed(now, now.model_copy(update={"version": 2})) is None
+def test_whoever_is_seen_to_come_is_told_nothing_they_know(now: RegistrationSnapshot) -> None:
+    assert owed(now, now.model_copy(update={"version": 2, "checked_in_at": START})) is None
 
 
 def make_claimed(**overrides: Any) -> Claimed:
@@ -53,7 +60,7 @@ def make_claimed(**overrides: Any) -> Claimed:
         "attempts": 1,
         "registration": make_registration(),
         "seminar": make_seminar(),
-        "moved_revision": 0,
+        "noticed": 0,
         "unsubscribed": False,
         "suppressed": False,
         "rule_generation": 1,
@@ -127,6 +134,13 @@ def test_a_reminder_never_leaves_late_or_to_whom_it_does_not_concern(email: Clai
         (Kind.LINK_AGAIN, standing(WAITLISTED), None),
         (Kind.LINK_AGAIN, standing(CANCELLED), State.SKIPPED),
         (Kind.SEMINAR_CANCELLED, standing(CANCELLED), State.SKIPPED),
+        (Kind.CHANGED, standing(WAITLISTED), None),
+        (Kind.CHANGED, standing(CANCELLED), State.SUPERSEDED),
+        (Kind.CUT_OFF, standing(CONFIRMED, ONLINE), None),
+        (Kind.CUT_OFF, standing(CANCELLED), State.SUPERSEDED),
+        (Kind.SEMINAR_CHANGED, standing(CONFIRMED), State.SUPERSEDED),
+        (Kind.RECORDING, standing(CONFIRMED), State.SUPERSEDED),
+        (Kind.RECORDING, standing(WAITLISTED), State.SKIPPED),
     ],
 )
 def test_other_e_mails_leave_while_they_are_true(
@@ -135,6 +149,35 @@ def test_other_e_mails_leave_while_they_are_true(
     verdict = close(make_claimed(kind=kind, registration=registration), DUE)
 
     assert (verdict and verdict.state) == state
+
+
+RECORDED = make_seminar(recorded=True)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "state"),
+    [
+        ({}, None),
+        ({"attempts": 500}, None),
+        ({"attempts": 501}, State.FAILED),
+        ({"unsubscribed": True}, State.SKIPPED),
+        ({"registration": standing(CANCELLED)}, State.SKIPPED),
+    ],
+)
+def test_a_recording_is_told_of_after_the_end_to_those_who_were_there_until_nobody_takes_it(
+    overrides: dict[str, Any], state: State | None
+) -> None:
+    verdict = close(make_claimed(kind=Kind.RECORDING, seminar=RECORDED, **overrides), END + timedelta(days=30))
+
+    assert (verdict and verdict.state) == state
+
+
+def test_news_is_told_as_it_stands_last() -> None:
+    assert close(make_claimed(kind=Kind.SEMINAR_CHANGED, generation=2, noticed=2), DUE) is None
+    verdict = close(make_claimed(kind=Kind.SEMINAR_CHANGED, generation=2, noticed=3), DUE)
+
+    assert verdict
+    assert verdict.state is State.SUPERSEDED
 
 
 def test_a_cancelled_seminar_is_told_of_to_who_has_unsubscribed_too() -> None:
