@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from services.notification import store
 from services.notification.model import Kind, State
 from services.notification.smtp import Result
-from services.notification.store import Claim
+from services.notification.store_claims import Claim
 from shared.database import Connection
 from shared.metrics import LONG, Metrics
 
@@ -18,6 +18,7 @@ OUTCOMES = {
     Result.REFUSED: "failed",
     Result.POSTPONED: "postponed",
     Result.AMBIGUOUS: "ambiguous",
+    Result.UNREACHED: "postponed",
     Result.WITHDRAWN: "withdrawn",
 }
 
