@@ -36,11 +36,12 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """Lend a connection inside a transaction; after its commit the outbox's relay is nudged."""
+    async def transaction(self, *, hurry: bool = True) -> AsyncIterator[Connection]:
+        """Lend a connection inside a transaction; after its commit in a `hurry` the relay is nudged."""
         async with self.pool.acquire() as connection, connection.transaction():
             yield connection
-        self.after_commit()
+        if hurry:
+            self.after_commit()
 
 
 @asynccontextmanager

@@ -31,18 +31,23 @@ async def record(connection: Connection, message: Message) -> None:
     await record_all(connection, [message])
 
 
+INSERT = "INSERT INTO outbox (message_id, type, body)"  # for statements that record what they change by themselves
+
+
 async def record_all(connection: Connection, messages: Sequence[Message]) -> None:
     """Owe all of `messages` to the bus, in their order, from this transaction's commit on."""
-    if not messages:
-        return
+    if messages:
+        await connection.execute(
+            f"{INSERT} SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])",  # noqa: S608 - a constant
+            *columns(messages),
+        )
+
+
+def columns(messages: Sequence[Message]) -> tuple[list[UUID], list[str], list[str]]:
+    """Return what `INSERT` wants of the messages, a list a column."""
     correlation = structlog.contextvars.get_contextvars().get("correlation_id", "")
     stamped = [m if m.correlationid else m.model_copy(update={"correlationid": correlation}) for m in messages]
-    await connection.execute(
-        "INSERT INTO outbox (message_id, type, body) SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])",
-        [message.id for message in stamped],
-        [message.type for message in stamped],
-        [encode(message).decode() for message in stamped],
-    )
+    return [m.id for m in stamped], [m.type for m in stamped], [encode(m).decode() for m in stamped]
 
 
 class Relay:
@@ -75,8 +80,11 @@ class Relay:
 
     async def _publish_all(self, connection: Connection, rows: Sequence[asyncpg.Record]) -> None:
         taken = await asyncio.gather(*(self._publish(row["body"]) for row in rows))
-        await settle(connection, [row["message_id"] for row, done in zip(rows, taken, strict=True) if done])
-        await postpone(connection, [row["message_id"] for row, done in zip(rows, taken, strict=True) if not done])
+        settled = [row["message_id"] for row, done in zip(rows, taken, strict=True) if done]
+        if settled:
+            await settle(connection, settled)
+        if len(settled) < len(rows):
+            await postpone(connection, [row["message_id"] for row, done in zip(rows, taken, strict=True) if not done])
 
     async def _publish(self, body: str) -> bool:
         message = decode(body)

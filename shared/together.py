@@ -1,6 +1,7 @@
 """Many callers share one call: while one is under way the next ones gather, and each gets its own result."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -8,10 +9,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+LINGER = 0.001  # seconds that a call waits for those who shared the one before, while there are several
+
+
 class Together(Generic[Item, Result]):
     """Calls `call` with all items that have gathered, in their order, at most `most`; one call at a time.
 
-    It answers with a result each, in the same order. What it raises goes to all who shared it.
+    It answers with a result each, in the same order. What it raises goes to all who shared it. Who is alone never
+    waits; a crowd waits until it is as large as it was, in bounded time, as a call costs about the same for all of it.
     """
 
     def __init__(self, call: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, most: int = 100) -> None:
@@ -19,20 +24,36 @@ class Together(Generic[Item, Result]):
         self._most = most
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._running: asyncio.Task[None] | None = None
+        self._crowd = 1  # how many shared the last call
+        self._enough = asyncio.Event()
 
     def submit(self, item: Item) -> asyncio.Future[Result]:
         """Have `item` in the next call and return its result's future, which need not be waited for at once."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
+        if len(self._waiting) >= self._crowd:
+            self._enough.set()
         if self._running is None:
             self._running = asyncio.create_task(self._run())
         return future
 
     async def _run(self) -> None:
-        while self._waiting:
-            taken, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            await self._call_with([item for item, _ in taken], [future for _, future in taken])
-        self._running = None
+        try:
+            while self._waiting:
+                await self._gather()
+                taken, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                self._crowd = len(taken)
+                await self._call_with([item for item, _ in taken], [future for _, future in taken])
+        finally:
+            self._running = None
+
+    async def _gather(self) -> None:
+        if len(self._waiting) >= self._crowd:
+            return
+        self._enough.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                await self._enough.wait()
 
     async def _call_with(self, items: list[Item], futures: list["asyncio.Future[Result]"]) -> None:
         try:

@@ -29,7 +29,7 @@ from shared.database import Database
 
 HOLDER = f"{socket.gethostname()}:{os.getpid()}"  # who claims
 POLL = 1.0  # seconds between looks when nobody nudges: another replica may have written a row
-AHEAD = 8  # claims a connection, so that none waits for the database between two e-mails
+AHEAD = 16  # claims a connection, so that none waits for the database between two e-mails
 PATIENCE = 2.0  # seconds that an e-mail waits here for its turn; for a longer wait it is given back
 ALIVE = 10.0  # seconds between the signs of life that the organisers' board looks at
 UNWRITTEN = Verdict(State.FAILED, "it could not be written")
@@ -142,10 +142,7 @@ class Delivery:
             while entry := await self._next():
                 held, until = entry
                 if time.monotonic() < until:  # else the lease has become too short, and somebody will claim it anew
-                    with structlog.contextvars.bound_contextvars(
-                        correlation_id=held.claim.correlation_id, mail=str(held.claim.id)
-                    ):
-                        before = await self._send(line, held, before)
+                    before = await self._send(line, held, before)
                 if line.rest:
                     await first_of(self._stopping.wait(), asyncio.sleep(line.rest))
             if before:
@@ -183,7 +180,7 @@ class Delivery:
         try:
             return self._renderer.render(held.claim.id, held.email, self._clock.now(), eight_bit=eight_bit)
         except Exception as error:
-            log.exception("e-mail not rendered", kind=held.email.kind)
+            log.exception("e-mail not rendered", kind=held.email.kind, **_of(held))
             raise UnwritableError from error
 
     async def _withdraw(self, held: Held) -> asyncio.Future[bool]:
@@ -194,12 +191,19 @@ class Delivery:
         return self._close(held, verdict) if verdict else self._settle(held, Outcome(Result.WITHDRAWN, ""))
 
     def _settle(self, held: Held, outcome: Outcome) -> asyncio.Future[bool]:
-        log.info("e-mail settled", result=outcome.result.name.lower(), reply=outcome.reply)
+        # What a request led to can be followed; of what left by itself the table tells, and lines would cost a tenth.
+        say = log.info if held.claim.correlation_id or outcome.result is not Result.ACCEPTED else log.debug
+        say("e-mail settled", result=outcome.result.name.lower(), reply=outcome.reply, **_of(held))
         self._last_reply = outcome.reply or self._last_reply
         self._figures.settled(held.claim, outcome.result, self._clock.now())
         return self._ledger.settle(held, outcome)
 
     def _close(self, held: Held, verdict: Verdict) -> asyncio.Future[bool]:
-        log.info("e-mail closed unsent", kind=held.email.kind, state=verdict.state, why=verdict.reason)
+        log.info("e-mail closed unsent", kind=held.email.kind, state=verdict.state, why=verdict.reason, **_of(held))
         self._figures.closed(held.claim, verdict.state)
         return self._ledger.settle(held, verdict)
+
+
+def _of(held: Held) -> dict[str, str]:
+    """Return what a line of the log says of whose it is."""
+    return {"correlation_id": held.claim.correlation_id, "mail": str(held.claim.id)}

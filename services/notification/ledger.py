@@ -12,7 +12,7 @@ from services.notification.model import FIRST_DELAY, State, Verdict, backoff
 from services.notification.rendering import message_id
 from services.notification.settings import MARGIN, Settings
 from services.notification.smtp import Outcome, Result
-from services.notification.store_claims import Held
+from services.notification.store_claims import Held, Sent
 from shared import outbox
 from shared.clock import Clock
 from shared.database import Connection, Database
@@ -44,44 +44,42 @@ class Ledger:
         return self._together.submit((held, outcome))
 
     async def _write(self, entries: Sequence[Entry]) -> list[bool]:
-        """Write what came first first; a connection settles one e-mail before it begins the next."""
+        """Write it all in one transaction, so that a connection settles one e-mail no later than it begins the next."""
         beginning = [held for held, outcome in entries if outcome is None]
-        settled = [(held, outcome) for held, outcome in entries if outcome is not None]
-        if settled:
-            async with self._database.transaction() as connection:
-                await self._settle(connection, settled)
-                begun = await self._begin(connection, beginning)
+        sent = [
+            Sent(held.claim, outcome.reply, self._told(held, "email.sent", outcome.reply))
+            for held, outcome in entries
+            if isinstance(outcome, Outcome) and outcome.result is Result.ACCEPTED
+        ]
+        others = [(held, outcome) for held, outcome in entries if outcome is not None]
+        if len(others) > len(sent):
+            async with self._database.transaction(hurry=False) as connection:  # nobody waits for email.*
+                await self._note_all(connection, others)
+                ours = await store.turn(connection, sent, beginning, self._margin, self._clock.now())
         else:
             async with self._database.connection() as connection:
-                begun = await self._begin(connection, beginning)
-        return [outcome is not None or held.claim.id in begun for held, outcome in entries]
+                ours = await store.turn(connection, sent, beginning, self._margin, self._clock.now())
+        return [held.claim.id in ours for held, _ in entries]
 
-    async def _begin(self, connection: Connection, beginning: list[Held]) -> set[object]:
-        return set(await store.begin_data(connection, beginning, self._margin)) if beginning else set()
-
-    async def _settle(self, connection: Connection, settled: list[tuple[Held, Outcome | Verdict]]) -> None:
-        sent: list[tuple[Held, str]] = []
-        final: list[Message] = []
+    async def _note_all(self, connection: Connection, settled: list[tuple[Held, Outcome | Verdict]]) -> None:
+        """Note what came of those that were not sent."""
+        failed: list[Message] = []
         for held, outcome in settled:
             match outcome:
-                case Outcome(Result.ACCEPTED, reply):
-                    sent.append((held, reply))
-                case Outcome(_, reply) if await self._note(connection, held, outcome):
-                    final.append(self._told(held, "email.failed", reply))
-                case Verdict(state) if await store.close(connection, held.claim, outcome) and state is State.FAILED:
-                    final.append(self._told(held, "email.failed", None))
-        await outbox.record_all(connection, [*await self._mark_sent(connection, sent), *final])
-
-    async def _mark_sent(self, connection: Connection, sent: list[tuple[Held, str]]) -> list[Message]:
-        if not sent:
-            return []
-        ours = await store.mark_sent(connection, [(held.claim, reply) for held, reply in sent], self._clock.now())
-        return [self._told(held, "email.sent", reply) for held, reply in sent if held.claim.id in ours]
+                case Verdict(state):
+                    if await store.close(connection, held.claim, outcome) and state is State.FAILED:
+                        failed.append(self._told(held, "email.failed", None))
+                case Outcome(_, reply):
+                    if await self._note(connection, held, outcome):
+                        failed.append(self._told(held, "email.failed", reply))
+        await outbox.record_all(connection, failed)
 
     async def _note(self, connection: Connection, held: Held, outcome: Outcome) -> bool:
         """Note what came of one that was not sent; return whether it has failed for good."""
         claim = held.claim
         match outcome.result:
+            case Result.ACCEPTED:
+                return False
             case Result.REFUSED:
                 failed = await store.close(connection, claim, REFUSED, outcome.reply)
                 if failed:

@@ -99,6 +99,13 @@ def ascii_domain(domain: str) -> str:
     return idna.encode(domain, uts46=True).decode()
 
 
+@lru_cache(16)
+def _stamps(now: datetime, zone: str) -> dict[str, str]:
+    """Return the instant as a header has it (RFC 5322, 3.3) and as a calendar has (RFC 5545, 3.3.5)."""
+    date = format_datetime(now.astimezone(ZoneInfo(zone)))
+    return {"date": date, "stamp": f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"}
+
+
 def ascii_address(address: str) -> str:
     """Return the address with its domain in ASCII; raises ValueError."""
     local, _, domain = address.rpartition("@")
@@ -134,9 +141,10 @@ class Renderer:
     def _skeleton(self, words: Wording, seminar: SeminarSnapshot, *, eight_bit: bool) -> Skeleton:
         key = (words, seminar.slug, seminar.revision, eight_bit)
         made_for, skeleton = self._skeletons.get(key, (None, None))
-        if skeleton is None or not (made_for is seminar or made_for == seminar):
-            skeleton = self.skeleton(words, seminar, BLANKS, eight_bit=eight_bit)
-            self._skeletons[key] = (seminar, skeleton)
+        if skeleton is None or made_for is not seminar:
+            if skeleton is None or made_for != seminar:
+                skeleton = self.skeleton(words, seminar, BLANKS, eight_bit=eight_bit)
+            self._skeletons[key] = (seminar, skeleton)  # the one at hand: comparing it with itself is done at a glance
             if len(self._skeletons) > MOST_SKELETONS:
                 self._skeletons.popitem(last=False)
         return skeleton
@@ -223,11 +231,10 @@ class Renderer:
         watch = f"seminars/{seminar.slug}/watch"
         return {
             "to": mailbox(person.name, address),
-            "date": format_datetime(now.astimezone(ZoneInfo(seminar.zone))),
+            **_stamps(now.replace(microsecond=0), seminar.zone),
             "message_id": message_id(identifier, self._settings.public_url),
             "name": one_line(person.name),
             "email": address,
-            "stamp": f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}",
             "my": self._link("my", "manage", link),
             "watch": self._link(watch, "watch", link) if seminar.stream_access == "registered" else "",
             "unsubscribe": self._link("unsubscribe", "unsubscribe", link) if email.kind in NEWS else "",

@@ -11,6 +11,8 @@ import aiosmtplib
 
 PERMANENT = 500  # replies from here on are final (RFC 5321, 4.2.1)
 NEGATIVE = 400  # replies from here on are refusals; others in their place are no reply at all
+AGREED = (250, 251)
+GO_ON = 354  # with the content
 CLOSING = 421  # the server wants none now, and hangs up (RFC 5321, 3.8)
 PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 IDLE = 5.0  # seconds after which a connection is asked whether it still stands before anything depends on it
@@ -105,11 +107,13 @@ class Line:
         smtp = await self._usable()
         content = write(self._eight_bit)
         self._mid_dialogue = True
-        await smtp.mail(envelope.sender, options=["BODY=8BITMIME"] if self._eight_bit else None)
-        await smtp.rcpt(envelope.recipient)
+        await _command(
+            smtp, b"MAIL", _path(b"FROM:", envelope.sender), *([b"BODY=8BITMIME"] if self._eight_bit else [])
+        )
+        await _command(smtp, b"RCPT", _path(b"TO:", envelope.recipient))
         if not await may_begin():
             return Outcome(Result.WITHDRAWN, "")
-        reply = await smtp.data(content)
+        reply = await _data(smtp, content)
         self._mid_dialogue = False
         self._used_at = time.monotonic()
         return Outcome(Result.ACCEPTED, f"{reply.code} {reply.message}")
@@ -160,6 +164,33 @@ class Line:
             except (aiosmtplib.SMTPException, OSError, TimeoutError):
                 pass
         self.close()
+
+
+def _path(verb: bytes, address: str) -> bytes:
+    """Return an address as commands have it (RFC 5321, 4.1.1.2); raises ValueError for what would end it."""
+    if set(address) & set("<> \r\n"):
+        raise ValueError("an address must not contain < > or spaces")
+    return verb + b"<" + address.encode("ascii") + b">"
+
+
+async def _command(smtp: aiosmtplib.SMTP, *words: bytes) -> None:
+    """Send a command; raises SMTPResponseException unless the server agrees."""
+    reply = await smtp.execute_command(*words)
+    if reply.code not in AGREED:
+        raise aiosmtplib.SMTPResponseException(reply.code, reply.message)
+
+
+async def _data(smtp: aiosmtplib.SMTP, content: bytes) -> aiosmtplib.SMTPResponse:
+    """Send content whose lines end with CRLF (RFC 5321, 4.5.2); the library's own way takes longer than the sending."""
+    reply = await smtp.execute_command(b"DATA")
+    protocol = smtp.protocol
+    if reply.code != GO_ON or protocol is None:
+        raise aiosmtplib.SMTPDataError(reply.code, reply.message)
+    protocol.write(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+    reply = await protocol.read_response()
+    if reply.code not in AGREED:
+        raise aiosmtplib.SMTPDataError(reply.code, reply.message)
+    return reply
 
 
 def _unanswered(*, begun: bool) -> Result:

@@ -1,6 +1,6 @@
 """Every SQL statement by which e-mails are claimed, sent and settled. Leases go by PostgreSQL's own clock."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -8,7 +8,8 @@ from uuid import UUID
 from services.notification import store
 from services.notification.model import Claimed, Kind, Verdict
 from shared.database import Connection
-from shared.messages import RegistrationSnapshot
+from shared.messages import Message, RegistrationSnapshot
+from shared.outbox import INSERT, columns
 
 
 class Claim(NamedTuple):
@@ -96,42 +97,50 @@ async def look_at(connection: Connection, emails: Sequence[UUID]) -> dict[UUID, 
     }
 
 
-async def begin_data(connection: Connection, held: Sequence[Held], margin: float) -> set[UUID]:
-    """Note that contents are about to leave; return those of which nothing has changed since they were looked at.
+class Sent(NamedTuple):
+    """An e-mail that the server took over, with its reply, and the message that tells the others of it."""
 
-    The others have another owner, a lease that ends within `margin` seconds, or a person or seminar who changed.
+    claim: Claim
+    reply: str
+    message: Message
+
+
+async def turn(
+    connection: Connection, sent: Sequence[Sent], beginning: Sequence[Held], margin: float, now: datetime
+) -> set[UUID]:
+    """Note which e-mails were sent and of which DATA begins, all at once; return those of either that were ours.
+
+    Whoever else holds a sent one by now is left alone, and nobody is told of it. DATA begins only if nothing has
+    changed since the e-mail was looked at: neither owner nor person nor seminar, and the lease lasts `margin` seconds.
     """
     rows = await connection.fetch(
-        "UPDATE emails e SET data_begun_at = clock_timestamp()"
-        " FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::boolean[], $5::boolean[], $6::integer[])"
-        "   AS seen (id, fence, version, unsubscribed, suppressed, revision), registrations g, seminars s"
-        " WHERE e.id = seen.id AND e.fence = seen.fence AND e.state = 'sending'"
-        " AND e.lease_until > clock_timestamp() + make_interval(secs => $7)"
-        " AND g.id = e.registration AND s.slug = e.seminar"
-        " AND (g.version, g.unsubscribed, g.suppressed, s.revision)"
-        "   = (seen.version, seen.unsubscribed, seen.suppressed, seen.revision) RETURNING e.id",
-        [claim.id for claim, _ in held],
-        [claim.fence for claim, _ in held],
-        [email.registration.version for _, email in held],
-        [email.unsubscribed for _, email in held],
-        [email.suppressed for _, email in held],
-        [email.seminar.revision for _, email in held],
-        margin,
-    )
-    return {row["id"] for row in rows}
-
-
-async def mark_sent(connection: Connection, sent: Iterable[tuple[Claim, str]], now: datetime) -> set[UUID]:
-    """Note that the server took each over, with its reply; return those that were still ours."""
-    claims, replies = zip(*sent, strict=True)
-    rows = await connection.fetch(
-        "UPDATE emails e SET state = 'sent', sent_at = $4, smtp_reply = done.reply, lease_until = NULL,"
-        " data_begun_at = NULL FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS done (id, fence, reply)"
-        " WHERE e.id = done.id AND e.fence = done.fence AND e.state = 'sending' RETURNING e.id",
-        [claim.id for claim in claims],
-        [claim.fence for claim in claims],
-        replies,
+        "WITH done AS (UPDATE emails e SET state = 'sent', sent_at = $1, smtp_reply = s.reply, lease_until = NULL,"
+        "   data_begun_at = NULL FROM unnest($2::uuid[], $3::integer[], $4::text[]) AS s (id, fence, reply)"
+        "   WHERE e.id = s.id AND e.fence = s.fence AND e.state = 'sending' RETURNING e.id),"
+        f" told AS ({INSERT} SELECT m.id, m.type, m.body"
+        "   FROM unnest($2::uuid[], $5::uuid[], $6::text[], $7::text[]) AS m (email, id, type, body)"
+        "   JOIN done ON done.id = m.email),"
+        " begun AS (UPDATE emails e SET data_begun_at = clock_timestamp()"
+        "   FROM unnest($8::uuid[], $9::integer[], $10::integer[], $11::boolean[], $12::boolean[], $13::integer[])"
+        "     AS seen (id, fence, version, unsubscribed, suppressed, revision), registrations g, seminars s"
+        "   WHERE e.id = seen.id AND e.fence = seen.fence AND e.state = 'sending'"
+        "   AND e.lease_until > clock_timestamp() + make_interval(secs => $14)"
+        "   AND g.id = e.registration AND s.slug = e.seminar"
+        "   AND (g.version, g.unsubscribed, g.suppressed, s.revision)"
+        "     = (seen.version, seen.unsubscribed, seen.suppressed, seen.revision) RETURNING e.id)"
+        " SELECT id FROM done UNION ALL SELECT id FROM begun",
         now,
+        [claim.id for claim, _, _ in sent],
+        [claim.fence for claim, _, _ in sent],
+        [reply for _, reply, _ in sent],
+        *columns([message for _, _, message in sent]),
+        [claim.id for claim, _ in beginning],
+        [claim.fence for claim, _ in beginning],
+        [email.registration.version for _, email in beginning],
+        [email.unsubscribed for _, email in beginning],
+        [email.suppressed for _, email in beginning],
+        [email.seminar.revision for _, email in beginning],
+        margin,
     )
     return {row["id"] for row in rows}
 

@@ -18,6 +18,7 @@ from shared.database import Connection, open_database
 from shared.messages import EmailSnapshot, Message, RegistrationStatus, decode
 from tests.conftest import NewDatabase
 from tests.eventually import eventually
+from tests.factories import make_email_snapshot
 from tests.integration.notification.conftest import Notification, StartNotification, make_settings
 from tests.scrape import Scraped, scraped
 from tests.smtp_server import Misbehaviour, ScriptedSmtp
@@ -237,7 +238,13 @@ NOW = make_registration().registered_at
 async def begin(connection: Connection, claim: store_claims.Claim, margin: float = 5) -> bool:
     """Look at the e-mail and note that its content is about to leave."""
     held = store_claims.Held(claim, (await store_claims.look_at(connection, [claim.id]))[claim.id])
-    return claim.id in await store_claims.begin_data(connection, [held], margin)
+    return claim.id in await store_claims.turn(connection, [], [held], margin, NOW)
+
+
+async def mark_sent(connection: Connection, claim: store_claims.Claim) -> bool:
+    """Note that the server took the e-mail over."""
+    message = Message(source="/notification", type="email.sent", subject="", time=NOW, data=make_email_snapshot())
+    return claim.id in await store_claims.turn(connection, [store_claims.Sent(claim, "250 ok", message)], [], 5, NOW)
 
 
 PASSED = "UPDATE emails SET lease_until = clock_timestamp() - interval '1 second'"
@@ -263,7 +270,7 @@ async def test_whoever_lost_the_lease_can_neither_begin_nor_mark_nor_close_nor_g
     (current,) = await store_claims.claim(quiet, NOW, 60, 10, "a-replica")
 
     assert not await begin(quiet, late)
-    assert not await store_claims.mark_sent(quiet, [(late, "250 ok")], NOW)
+    assert not await mark_sent(quiet, late)
     assert not await store_claims.close(quiet, late, Verdict(State.FAILED, "no"))
     await store_claims.postpone(quiet, late, 0, None, ambiguous=True)
     row = await quiet.fetchrow("SELECT * FROM emails")
@@ -399,7 +406,7 @@ async def test_content_does_not_begin_to_leave_when_anything_has_changed_since_t
     held = store_claims.Held(claim, (await store_claims.look_at(quiet, [claim.id]))[claim.id])
     await quiet.execute(change)
 
-    assert await store_claims.begin_data(quiet, [held], 5) == set()
+    assert await store_claims.turn(quiet, [], [held], 5, NOW) == set()
     assert await quiet.fetchval("SELECT data_begun_at FROM emails") is None
 
 
