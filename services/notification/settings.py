@@ -1,7 +1,7 @@
 from email.utils import parseaddr
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from shared.settings import ServiceSettings
 
@@ -20,7 +20,9 @@ class Settings(ServiceSettings):
     # smtp://[user:password@]host[:port], smtps:// for TLS from the start, smtp+starttls:// for TLS that must follow
     smtp_url: Annotated[str, Field(pattern=r"^(smtp|smtps|smtp\+starttls)://.+")]
     mail_from: Annotated[str, AfterValidator(_mailbox)]
-    smtp_connections: PositiveInt = 4
+    smtp_connections: PositiveInt = 8
+    smtp_rate: PositiveFloat | None = None  # e-mails a second from this process; unlimited if it is left out
+    smtp_domain_rate: PositiveFloat | None = None  # the same to one domain
     lease_seconds: PositiveInt = 60  # how long a claimed e-mail is one replica's own
     smtp_deadline_seconds: PositiveInt = 30  # for one e-mail's whole dialogue
 
