@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.registration import commands, store
+from services.registration import commands, store, store_waiting_list
 from services.registration.commands import Outcome, UnknownSeminarError, VersionConflictError
 from services.registration.model import Details, Refusal, RefusedError, Registration
 from services.registration.pages import switched
@@ -73,11 +73,11 @@ class Seminar:
 
     async def confirmed(self, attendance: Attendance = IN_PERSON) -> int:
         async with self.database.connection() as connection:
-            return (await store.taken(connection, self.slug, attendance)).confirmed
+            return (await store_waiting_list.standing(connection, self.slug, attendance)).confirmed
 
     async def place(self, name: str) -> int | None:
         async with self.database.connection() as connection:
-            return await store.place_in_queue(connection, await self._id(connection, name))
+            return await store_waiting_list.place_in_queue(connection, await self._id(connection, name))
 
     async def told(self) -> list[Message]:
         """Return the messages that have been recorded for this seminar, in their order."""
