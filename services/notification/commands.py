@@ -5,7 +5,7 @@ from uuid import UUID
 
 from services.notification import store
 from services.notification.change import Change
-from services.notification.model import QUIET, Kind, consequences, owed
+from services.notification.model import QUIET, Kind, attends, consequences, owed
 from services.notification.rehearsal import Batch, Foreseen, Outlook, compare, foresee, outgoing
 from shared.database import Connection
 from shared.messages import RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
@@ -62,7 +62,7 @@ async def learn_of_registration(
         await store.supersede_changes(connection, registration.id)
         due_at = now + QUIET if kind is Kind.CHANGED else now
         await store.insert_email(connection, registration, kind, registration.version, due_at, correlation_id)
-    if registration.status is RegistrationStatus.CONFIRMED:
+    if attends(registration):
         await store.remind_late_comer(connection, registration)
     seminar = await store.get_seminar(connection, registration.seminar)
     if seminar and seminar.status == "cancelled" and registration.status is not RegistrationStatus.CANCELLED:

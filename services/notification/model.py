@@ -66,6 +66,16 @@ def _owed_to_confirmed(told: RegistrationSnapshot | None, attendance: Attendance
     return Kind.PROMOTED if told.attendance is attendance else Kind.SWITCHED
 
 
+def attends(registration: RegistrationSnapshot) -> Attendance | None:
+    """Return how somebody attends, None if they do not: who waits for a seat may do so online meanwhile."""
+    match registration.status:
+        case RegistrationStatus.CONFIRMED:
+            return registration.attendance
+        case RegistrationStatus.WAITLISTED if registration.online_meanwhile:
+            return Attendance.ONLINE
+    return None
+
+
 # --- reminders ---
 
 DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?")
@@ -358,7 +368,7 @@ def _close_late(email: Claimed, now: datetime) -> Verdict | None:
 
 def _close_reminder(email: Claimed, now: datetime) -> Verdict | None:
     registration = email.registration
-    if registration.status is not RegistrationStatus.CONFIRMED or registration.confirmed_at is None:
+    if attends(registration) is None or registration.confirmed_at is None:
         return Verdict(State.SKIPPED, f"the registration is {registration.status}")
     if email.rule_due_at is None or email.rule_expires_at is None or email.generation != email.rule_generation:
         return Verdict(State.SUPERSEDED, "the rule has another moment by now")

@@ -28,7 +28,7 @@ from services.notification.mime import (
     mailbox,
     text_part,
 )
-from services.notification.model import NEWS, Claimed, Kind
+from services.notification.model import NEWS, Claimed, Kind, attends
 from services.notification.settings import Settings
 from shared import tokens
 from shared.calendar import Entry, Method, calendar, uid
@@ -70,7 +70,7 @@ def wording(email: Claimed, now: datetime) -> Wording:
         email.kind,
         person.language,
         person.status,
-        person.attendance,
+        attends(person) or person.attendance,
         person.place,
         person.cause,
         person.online_meanwhile,
@@ -157,7 +157,9 @@ class Renderer:
         subject, text = self._words(words, context)
         html = self._environments[words.language].get_template(f"{words.kind}.mjml").render(context, subject=subject)
         parts = [text_part(text), html_part(str(mjml2html(html)))]
-        if words.status is not RegistrationStatus.WAITLISTED:  # else there is nothing to put in a calendar
+        if (
+            words.status is not RegistrationStatus.WAITLISTED or words.online_meanwhile
+        ):  # else there is nothing to put in a calendar
             method: Method = "CANCEL" if words.kind in WITHDRAWN else "REQUEST"
             content = calendar([self._entry(words, seminar, own)], method, UNSTAMPED).decode()
             parts.append(calendar_part(content.replace(f"{UNSTAMPED:%Y%m%dT%H%M%SZ}", own["stamp"]), method))

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.notification.model import CONCERNS, Kept, KeptRule, Kind, Notice, RuleState, State
+from services.notification.model import CONCERNS, Kept, KeptRule, Kind, Notice, RuleState, State, attends
 from services.notification.rehearsal import Batch
 from shared.database import Connection
 from shared.messages import Attendance, RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
@@ -73,7 +73,7 @@ async def lock_registration(connection: Connection, registration: UUID) -> Regis
 
 
 async def keep_registration(connection: Connection, registration: RegistrationSnapshot) -> None:
-    """Keep the snapshot as the newest."""
+    """Keep the snapshot as the newest; its columns say how somebody attends, and since when."""
     await connection.execute(
         "INSERT INTO registrations (id, seminar, version, status, attendance, confirmed_at, snapshot)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE"
@@ -84,8 +84,8 @@ async def keep_registration(connection: Connection, registration: RegistrationSn
         registration.seminar,
         registration.version,
         registration.status,
-        registration.attendance,
-        registration.confirmed_at,
+        attends(registration) or registration.attendance,
+        registration.confirmed_at if attends(registration) else None,
         registration.model_dump(mode="json"),
     )
 
@@ -160,7 +160,7 @@ async def materialise(connection: Connection, rule: asyncpg.Record) -> int:
     count = await connection.fetchval(
         "WITH written AS (INSERT INTO emails (registration, seminar, kind, rule, generation, due_at, urgency)"
         " SELECT id, seminar, 'reminder', $2, $4, $5, $6 FROM registrations"
-        " WHERE seminar = $1 AND attendance = $3 AND status = 'confirmed' AND confirmed_at <= $5"
+        " WHERE seminar = $1 AND attendance = $3 AND confirmed_at <= $5"
         " ON CONFLICT DO NOTHING RETURNING 1),"
         " closed AS (UPDATE reminder_rules SET state = 'materialised'"
         " WHERE seminar = $1 AND rule = $2 AND attendance = $3) SELECT count(*) FROM written",
@@ -196,7 +196,7 @@ async def remind_late_comer(connection: Connection, registration: RegistrationSn
         " CASE WHEN due_at < $4 THEN 'said when they signed up' END"
         " FROM rules WHERE due_at < $4 OR state = 'materialised' ON CONFLICT DO NOTHING",
         registration.seminar,
-        registration.attendance,
+        attends(registration),
         registration.id,
         registration.confirmed_at,
     )
@@ -207,7 +207,8 @@ async def reminders(connection: Connection, seminar: str) -> list[asyncpg.Record
     return await connection.fetch(
         "SELECT r.rule, r.attendance, r.due_at, r.expires_at, r.state, r.generation,"
         " CASE WHEN r.state = 'scheduled' THEN (SELECT count(*) FROM registrations g WHERE g.seminar = r.seminar"
-        "   AND g.attendance = r.attendance AND g.status = 'confirmed' AND NOT g.unsubscribed AND NOT g.suppressed)"
+        "   AND g.attendance = r.attendance AND g.confirmed_at IS NOT NULL"
+        "   AND NOT g.unsubscribed AND NOT g.suppressed)"
         " ELSE (SELECT count(*) FROM emails e JOIN registrations g ON g.id = e.registration"
         "   WHERE e.seminar = r.seminar AND e.rule = r.rule AND e.generation = r.generation"
         "   AND g.attendance = r.attendance AND e.state IN ('pending', 'sending', 'sent', 'failed')) END AS recipients"
@@ -323,7 +324,10 @@ async def retry(connection: Connection, email: UUID) -> State | None:
 
 # --- what is to come: counted by the database, judged by the model ---
 
-ALIKE = "g.attendance, g.status, g.snapshot->>'language', g.unsubscribed, g.suppressed"
+ALIKE = (
+    "g.attendance, g.status, g.status = 'waitlisted' AND g.confirmed_at IS NOT NULL, g.snapshot->>'language',"
+    " g.unsubscribed, g.suppressed"
+)
 
 
 async def unsent(connection: Connection, seminar: str, now: datetime) -> list[Batch]:
@@ -346,7 +350,7 @@ async def to_be_reminded(connection: Connection, seminar: str, rules: list[KeptR
         f"SELECT 'reminder', r.rule, r.generation, r.due_at, {ALIKE}, count(*)"
         " FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::integer[]) AS r (rule, way, due_at, generation)"
         " JOIN registrations g ON g.attendance = r.way"
-        " WHERE g.seminar = $1 AND g.status = 'confirmed' AND g.confirmed_at <= r.due_at"
+        " WHERE g.seminar = $1 AND g.confirmed_at <= r.due_at"
         f" GROUP BY r.rule, r.generation, r.due_at, {ALIKE}",
         seminar,
         [rule.rule for rule in rules],
