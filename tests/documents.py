@@ -82,6 +82,20 @@ def deadlines(draw: st.DrawFn, day: date, end: int) -> str | None:
     return draw(st.sampled_from([None, f"{before}", f"{before}T12:00", f"{before}T23:59:59", f"{day}T{clock(end)}"]))
 
 
+ids = st.from_regex(r"[a-z0-9]{1,3}([-_][a-z0-9]{1,3})?", fullmatch=True)
+options = st.lists(
+    st.fixed_dictionaries({"id": ids, "text": words}),
+    min_size=2,
+    max_size=3,
+    unique_by=lambda option: str(option["id"]),
+)
+ways = st.sampled_from([["in_person"], ["online"], ["in_person", "online"], ["online", "in_person"]])
+asked = {"id": ids, "text": words, "required": st.booleans(), "attendance": ways}
+questions = st.fixed_dictionaries(asked | {"kind": st.just("text")}) | st.fixed_dictionaries(
+    asked | {"kind": st.sampled_from(["choice", "several"]), "options": options}
+)
+
+
 @st.composite
 def bodies(draw: st.DrawFn) -> dict[str, Any]:
     day = draw(st.sampled_from(DAYS))
@@ -99,7 +113,11 @@ def bodies(draw: st.DrawFn) -> dict[str, Any]:
         "end": f"{day}T{clock(minutes[-1])}",
         "attendance": {
             "online": {"deadline": draw(deadlines(day, minutes[-1]))},
-            "in_person": {"capacity": draw(st.integers(0, 100)), "deadline": draw(deadlines(day, minutes[-1]))},
+            "in_person": {
+                "capacity": draw(st.integers(0, 100)),
+                "deadline": draw(deadlines(day, minutes[-1])),
+                "promote_until": draw(deadlines(day, minutes[-1])),
+            },
         },
         "venue": {"name": draw(words), "address": draw(lines)},
         "programme": draw(blocks_between(minutes)),
@@ -114,6 +132,7 @@ def bodies(draw: st.DrawFn) -> dict[str, Any]:
         "partners": st.lists(words, max_size=2),
         "contact": st.fixed_dictionaries({"name": words}, optional={"email": st.just("plan@example.org")}),
         "livestream": st.just({"url": URL, "access": "registered"}),
+        "questions": st.lists(questions, max_size=2, unique_by=lambda question: str(question["id"])),
         "recording": st.just({"url": URL, "starts": clock(minutes[0]), "chapters": "{url}&t={seconds}"}),
     }
     return body | draw(st.fixed_dictionaries({}, optional=optional))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import Field, RootModel, ValidationError
 
-from services.catalog import commands, store
+from services.catalog import commands, store, store_list
 from services.catalog.answers import Changed, Checked, ListedSeminar, Revisions, RevisionShown, Said, Seminars, Warned
 from services.catalog.copying import Copy
 from services.catalog.differences import Difference
@@ -42,7 +42,7 @@ async def list_seminars(request: web.Request) -> web.Response:
     """Answer with the seminars that are no drafts and fit the query, the latest first; those to come in their order."""
     wanted, place = wanted_of(request), behind(request)
     async with request.app[DATABASE].connection() as connection:
-        found = await store.search(connection, wanted, place, PAGE + 1, request.app[CLOCK].now())
+        found = await store_list.search(connection, wanted, place, PAGE + 1, request.app[CLOCK].now())
     shown = found[:PAGE]
     following = cursor_of(shown[-1]) if len(found) > PAGE else None
     items = tuple(ListedSeminar(**dict(seminar.document), cancelled=seminar.cancelled) for seminar in shown)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from services.catalog.store import Announced
+from services.catalog.store_announced import Announced
 from shared.calendar import Entry, Subscription, calendar, uid
 from shared.messages import Language
 from shared.web.pages import place_text

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from services.catalog import store
+from services.catalog import store, store_announced
 from services.catalog.copying import Copy, copied
 from services.catalog.document import Document, Livestream, Recording
 from services.catalog.model import Seminar, snapshot
@@ -134,7 +134,7 @@ async def note(connection: Connection, action: str, by: str | None, now: datetim
 
 async def learn_of_registration(connection: Connection, registration: RegistrationSnapshot) -> None:
     """Know whether its link lets somebody watch a stream that is for those who signed up."""
-    await store.keep_watcher(connection, registration)
+    await store_announced.keep_watcher(connection, registration)
 
 
 async def _standing(connection: Connection, slug: str) -> tuple[Seminar, bool]:

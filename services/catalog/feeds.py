@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from aiohttp import web
 
-from services.catalog import store
+from services.catalog import store_announced
 from services.catalog.calendars import published
 from services.catalog.metadata import SITE, alternates, headline, page_of, summary
 from services.catalog.page_cache import LIST, STATES
@@ -48,13 +48,13 @@ class Kept(NamedTuple):
 
 KEPT = web.AppKey("KEPT", dict[tuple[str, Language], Kept])
 
-Read = Callable[[Connection, int], Awaitable[list[store.Announced]]]
+Read = Callable[[Connection, int], Awaitable[list[store_announced.Announced]]]
 
 
 async def seminar_calendar(request: web.Request) -> web.Response:
     """Give the seminar as a calendar file."""
     async with request.app[DATABASE].connection() as connection:
-        found = await store.announced(connection, request.match_info["slug"])
+        found = await store_announced.announced(connection, request.match_info["slug"])
     if found is None:
         raise not_found("seminar")
     body = published([found], request.app[SETTINGS].public_url, language_of(request))
@@ -66,7 +66,7 @@ async def all_calendars(request: web.Request) -> web.Response:
     language, public_url = language_of(request), request.app[SETTINGS].public_url
     subscription = Subscription(name=SITE, url=f"{public_url}/seminars.ics?lang={language}")
     kept = await _kept(
-        request, store.last_to_start, MOST, lambda found: published(found, public_url, language, subscription)
+        request, store_announced.last_to_start, MOST, lambda found: published(found, public_url, language, subscription)
     )
     return _calendar(request, kept.body, kept.changed, "seminars")
 
@@ -76,12 +76,12 @@ async def atom(request: web.Request) -> web.Response:
     language = language_of(request)
     template = request.app[TEMPLATES][language].get_template("seminars.xml")
 
-    def make(found: list[store.Announced]) -> bytes:
+    def make(found: list[store_announced.Announced]) -> bytes:
         updated = max((one.changed for one in found), default=request.app[CLOCK].now())
         named = {"headline": headline, "summary": summary, "page_of": page_of, "as_html": as_html}
         return template.render(seminars=found, updated=updated, **named).translate(BEYOND_XML).encode()
 
-    kept = await _kept(request, store.last_changed, NEWEST, make)
+    kept = await _kept(request, store_announced.last_changed, NEWEST, make)
     return _answer(request, kept.body, "application/atom+xml", kept.changed)
 
 
@@ -96,7 +96,9 @@ async def robots(request: web.Request) -> web.Response:
     return web.Response(text=ROBOTS.format(request.app[SETTINGS].public_url))
 
 
-async def _kept(request: web.Request, read: Read, most: int, make: Callable[[list[store.Announced]], bytes]) -> Kept:
+async def _kept(
+    request: web.Request, read: Read, most: int, make: Callable[[list[store_announced.Announced]], bytes]
+) -> Kept:
     """Return what many programs ask for again and again: made anew only when a seminar has changed, on any replica."""
     key = request.path, language_of(request)
     kept = request.app[KEPT].get(key)
@@ -144,7 +146,7 @@ async def _sitemap(database: Database, public_url: str) -> AsyncIterator[bytes]:
     left, last = URLS - 1, None
     while left:
         async with database.connection() as connection:
-            found = await store.site_pages(connection, last, min(PAGE, left))
+            found = await store_announced.site_pages(connection, last, min(PAGE, left))
         if not found:
             break
         yield "".join(_url(f"{public_url}/seminars/{page.slug}", page.changed) for page in found).encode()

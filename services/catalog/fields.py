@@ -24,6 +24,7 @@ from shared.messages import LANGUAGES, Text
 from shared.schedules import YEARS
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+TAKEN_SLUGS = frozenset({"new"})  # /organiser/seminars/new is the empty form
 ID = r"^[a-z0-9]+([-_][a-z0-9]+)*$"
 EMAIL = r"^[^\s@]+@[^\s@]+\.[^\s@]+$"
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -106,6 +107,8 @@ def _single(given: object) -> object:
 def _slug(text: str) -> str:
     if not re.fullmatch(SLUG, text):
         raise wrong("wants small letters from a to z, digits and single hyphens, such as planstrategi-4-0")
+    if text in TAKEN_SLUGS:
+        raise wrong("is taken by one of our own pages")
     return text
 
 

@@ -11,7 +11,7 @@ from services.catalog.api import find
 from services.catalog.differences import Difference, differences
 from services.catalog.document import Document
 from services.catalog.forms import document_of, slug_of, typed_of
-from services.catalog.inputs import BEGINNING, Typed, added, input_of, inputs, read, removed, tidied
+from services.catalog.inputs import BEGINNING, NUMBER, Typed, added, input_of, inputs, moved_up, read, removed, tidied
 from services.catalog.model import Seminar
 from services.catalog.saving import Conflict, save
 from services.catalog.warnings import warnings
@@ -25,6 +25,7 @@ from shared.web.texts import worded
 
 STATUSES = {"draft": "draft", "publish": "published"}  # by the button that saves
 A_NUMBER, A_MOMENT = Fault((), "wants a whole number"), Fault((), "wants a date and a time")
+PRESET: dict[str, Typed] = {"reminders": {"unit": "D"}, "questions": {"kind": "text"}}  # in a row that is added
 # What a fault says to who sees inputs and no document.
 PLAINER = {
     "wants an ISO 8601 duration in weeks, days, hours or minutes, such as P1D or PT15M": A_NUMBER,
@@ -65,7 +66,7 @@ async def take(request: web.Request) -> web.Response:
         return _page(request, None, sheet._replace(notice=notice), status=403)
     seminar = await find(request) if "slug" in request.match_info else None
     action, _, path = form.get("do", "").partition(":")
-    if action in ("add", "pause", "remove"):
+    if action in ("add", "pause", "remove", "up"):
         return _page(request, seminar, _with_rows(sheet, action, path))
     sheet = _checked(sheet, seminar, STATUSES.get(action))
     if sheet.document is None or action not in ("save", *STATUSES):
@@ -89,7 +90,11 @@ def _distrust(request: web.Request, form: Mapping[str, str]) -> Literal["", "sig
 
 
 def _with_rows(sheet: Sheet, action: str, path: str) -> Sheet:
-    """Return the form with a row more or less, and the place where one types on."""
+    """Return the form with a row more or less or at another place, and the place where one types on."""
+    if action == "up":
+        above, _, number = path.rpartition(".")
+        focus = f"up:{above}.{int(number) - 1}" if NUMBER.fullmatch(number) else ""
+        return sheet._replace(typed=moved_up(sheet.typed, path), focus=focus)
     if action == "remove":
         return sheet._replace(typed=removed(sheet.typed, path), focus=f"add:{path.rpartition('.')[0]}")
     known = dict(inputs(sheet.typed))
@@ -98,8 +103,8 @@ def _with_rows(sheet: Sheet, action: str, path: str) -> Sheet:
     if action == "pause" and path == "programme":
         typed["programme"][-1] |= {"pause": "on", "talks": []}
         return sheet._replace(typed=typed, focus=f"programme.{len(typed['programme']) - 1}.start")
-    if path == "reminders" and new:
-        typed["reminders"][-1] |= {"unit": "D", "attendance": dict.fromkeys(typed["attendance"], "on")}
+    if path in PRESET and new:
+        typed[path][-1] |= {**PRESET[path], "attendance": dict.fromkeys(typed["attendance"], "on")}
     return sheet._replace(typed=typed, focus=new[0] if new else "")
 
 

@@ -2,8 +2,9 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -31,6 +32,7 @@ def typed_of(document: Document) -> Typed:
     typed["opens"] = _split(_local(document.opens, document.zone))
     typed["attendance"] = {name: _shown_mode(given["attendance"].get(name)) for name in WAYS}
     typed["reminders"] = [_shown_rule(rule) for rule in given["reminders"]]
+    typed["questions"] = [_shown_question(question) for question in given["questions"]]
     if typed["recording"]["chapters"] == Recording.model_fields["chapters"].default:
         typed["recording"]["chapters"] = ""
     typed["languages"] = {language: "on" if _speaks(typed, language) else "" for language in ("nn", "en")}
@@ -74,12 +76,18 @@ def _local(instant: datetime | None, zone: str) -> str:
 
 
 def _shown_mode(given: Mapping[str, Any] | None) -> Typed:
-    mode = given or {"capacity": None, "deadline": None}
-    deadline = _split(mode["deadline"])
-    if deadline["time"] == WHOLE_DAY:
-        deadline["time"] = ""
-    capacity = "" if mode["capacity"] is None else str(mode["capacity"])
-    return {"on": "" if given is None else "on", "capacity": capacity, "deadline": deadline}
+    mode = given or {"capacity": None, "deadline": None, "promote_until": None}
+    return {
+        "on": "" if given is None else "on",
+        "capacity": "" if mode["capacity"] is None else str(mode["capacity"]),
+        "deadline": _shown_deadline(mode["deadline"]),
+        "promote_until": _shown_deadline(mode["promote_until"]),
+    }
+
+
+def _shown_deadline(moment: str | None) -> dict[str, str]:
+    shown = _split(moment)
+    return shown | {"time": ""} if shown["time"] == WHOLE_DAY else shown
 
 
 def _shown_rule(given: Mapping[str, Any]) -> Typed:
@@ -95,6 +103,17 @@ def _shown_rule(given: Mapping[str, Any]) -> Typed:
         "amount": amount,
         "unit": unit,
         "at": _split(given["at"]),
+        "attendance": {name: _place(name, given["attendance"]) for name in WAYS},
+    }
+
+
+def _shown_question(given: Mapping[str, Any]) -> Typed:
+    return {
+        "id": given["id"],
+        "text": _shown(given["text"], WORDS),
+        "kind": given["kind"],
+        "options": [{"id": option["id"], "text": _shown(option["text"], WORDS)} for option in given["options"]],
+        "required": "on" if given["required"] else "",
         "attendance": {name: _place(name, given["attendance"]) for name in WAYS},
     }
 
@@ -115,6 +134,7 @@ def document_of(typed: Typed) -> dict[str, Any]:
     given["opens"] = _instant(_moment(typed["opens"]), typed["zone"].strip())
     given["attendance"] = {name: _mode(mode) for name, mode in typed["attendance"].items() if mode["on"]}
     given["reminders"] = [_rule(rule) for rule in typed["reminders"]]
+    given["questions"] = _numbered(map(_question, typed["questions"]))
     return _filled(given)
 
 
@@ -155,13 +175,43 @@ def _instant(moment: str | None, zone: str) -> str | None:
 
 
 def _mode(typed: Typed) -> dict[str, Any]:
-    capacity, deadline = typed["capacity"].strip(), _moment(typed["deadline"])
+    capacity = typed["capacity"].strip()
     seats = int(capacity) if re.fullmatch(r"[0-9]{1,9}", capacity) else capacity or None
-    return {"capacity": seats, "deadline": deadline.removesuffix("T") if deadline else None}
+    return {"capacity": seats} | {name: _deadline(typed[name]) for name in ("deadline", "promote_until")}
+
+
+def _deadline(typed: Mapping[str, str]) -> str | None:
+    moment = _moment(typed)
+    return moment.removesuffix("T") if moment else None
+
+
+def _ways(typed: Mapping[str, str]) -> list[str]:
+    return sorted(filter(typed.get, WAYS), key=lambda way: typed[way])
+
+
+def _question(typed: Typed) -> dict[str, Any]:
+    options = _numbered({"id": option["id"], "text": _words(option["text"])} for option in typed["options"])
+    return _filled(
+        {
+            "id": typed["id"].strip(),
+            "text": _words(typed["text"]),
+            "kind": typed["kind"].strip() or "text",
+            "options": options,
+            "required": bool(typed["required"]) or None,
+        }
+    ) | {"attendance": _ways(typed["attendance"])}
+
+
+def _numbered(given: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return questions or options, each with the id that it came with or else one that none of the others has."""
+    rows = list(given)
+    known = {row.get("id") for row in rows}
+    free = (str(number) for number in count(1) if str(number) not in known)
+    return [row if row.get("id") else row | {"id": next(free)} for row in rows]
 
 
 def _rule(typed: Typed) -> dict[str, Any]:
-    ways = sorted(filter(typed["attendance"].get, WAYS), key=typed["attendance"].get)
+    ways = _ways(typed["attendance"])
     if typed["when"] == "at":
         return {"at": _moment(typed["at"]) or "", "attendance": ways}
     amount = typed["amount"].strip()

@@ -18,9 +18,11 @@ MOMENT = {"date": CODE, "time": CODE}
 SPEAKER = {"name": LINE, "role": WORDS, "affiliation": WORDS}
 TALK = {"title": WORDS, "start": TIME, "end": TIME, "speakers": [SPEAKER]}
 BLOCK = {"title": WORDS, "pause": CODE, "start": TIME, "end": TIME, "talks": [TALK]}
-MODE = {"on": CODE, "capacity": CODE, "deadline": MOMENT}
+MODE = {"on": CODE, "capacity": CODE, "deadline": MOMENT, "promote_until": MOMENT}
 WAYS = {attendance.value: CODE for attendance in Attendance}
 RULE = {"when": CODE, "amount": CODE, "unit": CODE, "at": MOMENT, "attendance": WAYS}
+OPTION = {"id": CODE, "text": WORDS}
+QUESTION = {"id": CODE, "text": WORDS, "kind": CODE, "options": [OPTION], "required": CODE, "attendance": WAYS}
 SAME = {  # parts that are nested alike in form and document
     "slug": CODE,
     "title": WORDS,
@@ -43,11 +45,12 @@ OWN = {  # parts that are not
     "opens": MOMENT,
     "attendance": dict.fromkeys(WAYS, MODE),
     "reminders": [RULE],
+    "questions": [QUESTION],
     "languages": {"nn": CODE, "en": CODE},  # of which the inputs are shown, beside bokmål
 }
 FORM = SAME | OWN
 
-CHOSEN = {"when", "unit", "alone", *WAYS}  # these are set in a row that is blank
+CHOSEN = {"when", "unit", "alone", "id", "kind", "required", *WAYS}  # these are set in a row that is blank
 NUMBER = re.compile(r"[0-9]{1,4}")
 BEGINNING = {  # of a new form
     "zone": "Europe/Oslo",
@@ -66,7 +69,7 @@ BEGINNING = {  # of a new form
     "reminders.1.attendance.online": "on",
 }
 # Where a fault is mended whose field has several inputs, or stands above them.
-ENDINGS = ("", ".nb", ".date", ".amount", ".in_person", ".in_person.on", ".url", ".name.nb")
+ENDINGS = ("", ".nb", ".date", ".amount", ".in_person", ".in_person.on", ".url", ".name.nb", ".0.text.nb", ".kind")
 
 
 def read(fields: Mapping[str, str]) -> Typed:
@@ -128,6 +131,18 @@ def removed(typed: Typed, path: str) -> Typed:
         typed, FORM, above.split("."), lambda rows, _: [row for of, row in enumerate(rows) if str(of) != number]
     )
     return shorter
+
+
+def moved_up(typed: Typed, path: str) -> Typed:
+    """Return the form with the row at `path` before the one that it followed."""
+    above, _, number = path.rpartition(".")
+    ordered: Typed = _with(typed, FORM, above.split("."), lambda rows, _: _swapped(rows, number))
+    return ordered
+
+
+def _swapped(rows: list[Any], number: str) -> list[Any]:
+    at = int(number) if NUMBER.fullmatch(number) else 0
+    return rows if not 0 < at < len(rows) else [*rows[: at - 1], rows[at], rows[at - 1], *rows[at + 1 :]]
 
 
 def _with(typed: Any, shape: Any, path: list[str], change: Callable[[list[Any], Shape], list[Any]]) -> Any:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from services.catalog import store
+from services.catalog import store, store_list
 from services.catalog.differences import Difference, differences
 from services.catalog.model import Life, Seminar
 from services.catalog.search import Wanted
@@ -126,7 +126,7 @@ def _changes(before: store.Revision | None, after: store.Revision) -> list[Diffe
 
 async def context_of_list(connection: Connection, wanted: Wanted, place: Place | None, now: datetime) -> dict[str, Any]:
     """Return what the page says: every life's first seminars, or a page of the one that is wanted."""
-    counts = await store.count(connection, wanted, now)
+    counts = await store_list.count(connection, wanted, now)
     lives = (wanted.life,) if wanted.life else LIVES
     return {
         "path": "/",
@@ -136,7 +136,7 @@ async def context_of_list(connection: Connection, wanted: Wanted, place: Place |
         "wanted": wanted,
         "total": sum(counts.values()),
         "filtered": wanted != Wanted(),
-        "years": await store.years(connection),
+        "years": await store_list.years(connection),
     }
 
 
@@ -146,7 +146,7 @@ async def _section(
     """Return one life's part of the page; of the cancelled, the first one has what somebody may still wait for."""
     limit = PAGE if wanted.life else FIRST
     narrowed = wanted._replace(life=life, ahead=life is Life.CANCELLED and wanted == Wanted())
-    found = await store.search(connection, narrowed, place, limit + 1, now) if total else []
+    found = await store_list.search(connection, narrowed, place, limit + 1, now) if total else []
     more = None
     if len(found) > limit:
         further = {"after": cursor_of(found[limit - 1])} if wanted.life else {}

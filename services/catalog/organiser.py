@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from services.catalog import store
+from services.catalog import store, store_announced
 from services.catalog.api import find
 from services.catalog.fields import in_zone
 from services.catalog.listing import behind, cursor_of, history, number_behind
@@ -55,6 +55,7 @@ def desk(
     context = {
         "seminar": seminar,
         "document": seminar.document,
+        "change": seminar.document.model_dump(mode="json"),
         "life": seminar.life(now),
         "Life": Life,
         "cautions": worded_cautions(request, warnings(seminar.document)),
@@ -84,7 +85,7 @@ async def preview_page(request: web.Request) -> web.Response:
     organiser_of(request)
     seminar = await find(request)
     async with request.app[DATABASE].connection() as connection:
-        starts = await store.announced_starts(connection, seminar.document.slug)
+        starts = await store_announced.announced_starts(connection, seminar.document.slug)
     at = _moment(request.query.get("at", ""), seminar.document.zone) or request.app[CLOCK].now()
     published = seminar.document.model_copy(update={"status": "published"})
     shown = seminar.model_copy(update={"document": published}).for_anyone()

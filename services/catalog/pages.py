@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from services.catalog import metadata, store
+from services.catalog import metadata, store, store_announced, store_list
 from services.catalog.listing import behind, context_of_list, wanted_of
 from services.catalog.lives import chapters, countdown, moved_from, shown, true_until
 from services.catalog.model import Life, Seminar
@@ -35,7 +35,7 @@ async def list_page(request: web.Request) -> web.Response:
     async def make() -> Page:
         async with request.app[DATABASE].connection() as connection:
             context = await context_of_list(connection, wanted, after, now)
-            until = await store.next_start_or_end(connection, now)
+            until = await store_list.next_start_or_end(connection, now)
         context["metadata"] = metadata.of_list(request.app[SETTINGS].public_url, language_of(request))
         return Page.of(rendered(request, "seminars.html", context), until)
 
@@ -56,7 +56,7 @@ async def personal_watch_page(request: web.Request) -> web.Response:
     """Show the same with a stream for those who signed up; a link that lets nobody in is 404, whatever ails it."""
     slug = request.match_info["slug"]
     async with request.app[DATABASE].connection() as connection:
-        guarded = await store.is_guarded(connection, slug)
+        guarded = await store_announced.is_guarded(connection, slug)
         if guarded is None:
             raise not_found("seminar")
         admitted = not guarded or await _is_admitted(request, connection)
@@ -70,7 +70,7 @@ async def _is_admitted(request: web.Request, connection: Connection) -> bool:
         link = tokens.verify(request.app[SETTINGS].keys, "watch", request.match_info["token"])
     except tokens.InvalidTokenError:
         return False
-    return await store.may_watch(connection, request.match_info["slug"], link)
+    return await store_announced.may_watch(connection, request.match_info["slug"], link)
 
 
 async def _page(request: web.Request, template: str, *, admitted: bool = False) -> web.Response:
@@ -98,8 +98,8 @@ async def _found(request: web.Request, slug: str) -> tuple[Seminar, metadata.Pas
         seminar = await store.get(connection, slug)
         if seminar is None:
             raise not_found("seminar")
-        recorded = await store.recorded_since(connection, slug) if seminar.document.recording else None
-        return seminar, metadata.Past(await store.announced_starts(connection, slug), recorded)
+        recorded = await store_announced.recorded_since(connection, slug) if seminar.document.recording else None
+        return seminar, metadata.Past(await store_announced.announced_starts(connection, slug), recorded)
 
 
 def states(database: Database) -> States:
@@ -107,7 +107,7 @@ def states(database: Database) -> States:
 
     async def ask(what: str) -> str | None:
         async with database.connection() as connection:
-            return await (store.list_state(connection) if what == LIST else store.state(connection, what))
+            return await (store_list.list_state(connection) if what == LIST else store_list.state(connection, what))
 
     return States(ask)
 

@@ -68,9 +68,22 @@ async def _parse(request: web.Request, most: int | None) -> Any:
     body = await request.read()
     _hold_to(most, len(body))
     try:
-        return json.loads(body)
+        return json.loads(body, parse_constant=_no_number, object_pairs_hook=_once_each)
     except (ValueError, RecursionError) as error:
         raise Problem(400, "not-json", "The body is not JSON") from error
+
+
+def _no_number(name: str) -> None:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have (RFC 8259, section 6)."""
+    raise ValueError(name)
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that names a field twice: readers differ in which of the two they take (RFC 8259, section 4)."""
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a name stands twice")
+    return fields
 
 
 def _hold_to(most: int | None, size: int | None) -> None:

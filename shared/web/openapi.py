@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from shared.web.keys import SETTINGS
-from shared.web.operations import HEADERS, IN_PATHS, NOT_ALWAYS, OF_STATUS, SCHEMES, Operation
+from shared.web.operations import BY, HEADERS, IN_PATHS, NOT_ALWAYS, OF_STATUS, SCHEMES, Operation
 from shared.web.pages import render
 from shared.web.problems import PROBLEM, TYPES, ProblemDetails
 
@@ -60,7 +60,7 @@ def describe(service: str, about: str, operations: tuple[Operation, ...]) -> Tre
     paths: dict[str, Tree] = {}
     for operation in operations:
         paths.setdefault(operation.route.path, {})[operation.route.method.lower()] = _operation(operation, references)
-    callers = set(chain.from_iterable(operation.callers for operation in operations))
+    schemes = set(chain.from_iterable(BY[caller] for operation in operations for caller in operation.callers))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -72,7 +72,7 @@ def describe(service: str, about: str, operations: tuple[Operation, ...]) -> Tre
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {name: scheme for name, scheme in SCHEMES.items() if name in callers},
+            "securitySchemes": {name: scheme for name, scheme in SCHEMES.items() if name in schemes},
         },
     }
 
@@ -89,10 +89,15 @@ def _operation(operation: Operation, references: References) -> Tree:
         "description": more,
         "parameters": [*_parameters(operation)],
         "requestBody": body and {"required": True, "content": {JSON: body}},
-        "security": [{} if caller == "anyone" else {caller: []} for caller in operation.callers],
+        "security": [*_security(operation)],
         "responses": _responses(operation, references),
     }
     return {name: value for name, value in described.items() if value}
+
+
+def _security(operation: Operation) -> Iterator[Tree]:
+    for caller in operation.callers:
+        yield from [{scheme: []} for scheme in BY[caller]] or [{}]
 
 
 def _parameters(operation: Operation) -> Iterator[Tree]:

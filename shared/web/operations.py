@@ -8,6 +8,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from shared.web.preconditions import REVISION
+from shared.web.session import COOKIE
 
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
@@ -18,8 +19,15 @@ Problems = Mapping[int, tuple[str, ...]]  # types by status
 
 SCHEMES: Mapping[str, Mapping[str, Any]] = {
     "organiser": {"type": "http", "scheme": "bearer", "description": "A token from ORGANISER_TOKENS."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "Set by signing in at /organiser/sign-in; changes are then taken from our own pages only.",
+    },
     "link": {"type": "http", "scheme": "bearer", "description": "What stands after /my/ in a mailed link."},
 }
+BY: Mapping[Caller, tuple[str, ...]] = {"anyone": (), "organiser": ("organiser", "session"), "link": ("link",)}
 TAG = {"type": "string", "pattern": f"^{REVISION.pattern}$"}
 HEADERS: Mapping[str, Mapping[str, Any]] = {
     "Content-Disposition": {"description": "A name for the file.", "schema": {"type": "string"}},

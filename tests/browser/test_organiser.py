@@ -116,6 +116,35 @@ async def test_what_a_change_causes_is_said_where_notification_knows(desk: tuple
     await page.unroute("**/api/rehearsals")
 
 
+@pytest.mark.parametrize(
+    ("part", "label", "address"),
+    [
+        ("livestream", "Adressen til direktesendingen", "https://stream.example.no/2"),
+        ("recording", "Adressen til opptaket", "https://film.example.no/1"),
+    ],
+)
+async def test_what_a_new_address_causes_is_said_beside_it_before_it_is_saved(
+    desk: tuple[Page, Observed], part: str, label: str, address: str
+) -> None:
+    page, _ = desk
+    asked = []
+
+    async def answer(route: Route) -> None:
+        asked.append(json.loads(route.request.post_data or ""))
+        await route.fulfill(json={"items": [], "difference": DIFFERENCE})
+
+    await page.route("**/api/rehearsals", answer)
+    await page.goto(HERE)
+    form = page.locator(f"form[action$='/{part}']")
+    await form.get_by_label(label).fill(address)
+    await form.get_by_label(label).press("Tab")
+
+    await expect(form.get_by_text("Personer som får e-post om det med én gang143")).to_be_visible()
+    assert [change["change"][part]["url"] for change in asked] == [address]
+    assert asked[0]["change"]["title"]
+    await page.unroute("**/api/rehearsals")
+
+
 @pytest.mark.parametrize("status", [404, 409, 500])
 async def test_nothing_is_said_of_what_a_change_causes_where_nobody_knows(
     desk: tuple[Page, Observed], status: int

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -78,6 +79,7 @@ enabled = false
 [checks]
 enabled = false
 {checks}
+# 409 and 412 come before the body is judged by the state of things: the seminar is cancelled, or has changed since.
 negative_data_rejection.expected-statuses = [400, 401, 403, 404, 409, 412, 413, 422, 428]
 
 [dictionaries]
@@ -134,7 +136,9 @@ async def fill_notification(client: Client) -> Api:
         await notification.learn_of_seminar(connection, make_snapshot(reminders=reminders), NOW, "")
         await notification.learn_of_registration(connection, make_registration_snapshot(), NOW, "")
     emails = (await (await client.get(f"/api/emails?seminar={SLUG}", headers=ORGANISER)).json())["items"]
-    assert {email["state"] for email in emails} == {"pending", "covered"}, "one that can be retried, one that cannot"
+    states = {email["state"] for email in emails} - {"sending"}  # which is how one that is pending is when it is tried
+    assert "covered" in states, "one that cannot be retried"
+    assert len(emails) > len(states - {"pending"}), "one that can"
     return Api(client, {"organiser": TOKEN}, {"seminar": [SLUG], "id": [email["id"] for email in emails]})
 
 
@@ -206,3 +210,66 @@ async def test_a_page_shows_every_operation_and_value_of_the_document(name: str,
     assert {operation["operationId"] for operation in operations} <= shown
     assert {name for name in document["components"]["schemas"] if f'id="{name}"' not in page} == set()
     assert all(escape(operation["summary"]) in page for operation in operations)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+async def test_nothing_is_served_below_api_that_the_document_does_not_describe(
+    name: str, new_database: NewDatabase
+) -> None:
+    async with serving(name, await new_database(name)) as api:
+        document = await (await api.client.get(f"/api/{name}/openapi.json")).json()
+        routes = [(route.method, route.resource) for route in api.client.app.router.routes()]
+
+    served = {
+        (method.lower(), resource.canonical)
+        for method, resource in routes
+        if resource and resource.canonical.startswith("/api/") and method != "HEAD"
+    }
+    described = {(method, path) for path, methods in document["paths"].items() for method in methods}
+    assert served - described == {("get", f"/api/{name}/openapi.json"), ("get", f"/api/{name}/")}
+
+
+HOSTILE = {
+    "nothing": b"",
+    "no JSON": b"{",
+    "broken UTF-8": b'{"name": "\xff\xfe"}',
+    "a lone surrogate": b'{"name": "\\ud800", "slug": "\\udfff", "seminar": "\\ud800"}',
+    "NaN": b'{"headcount": NaN}',
+    "a field twice": b'{"name": "a", "name": "b"}',
+    "a list": b"[]",
+    "a number": b"1e999",
+    "null": b"null",
+    "wrong types": b'{"name": 1, "email": [], "seminar": {}, "title": 3, "start": true, "url": 7, "revision": "x"}',
+    "control characters": b'{"name": "a\\u0000b\\r\\nBcc: c", "seminar": "\\u0000", "url": "\\u0000"}',
+    "depth": b"[" * 100_000 + b"]" * 100_000,
+    "depth in a field": b'{"name": ' * 5_000 + b"1" + b"}" * 5_000,
+    "a huge number": b'{"headcount": ' + b"9" * 5_000 + b"}",
+    "5 MB": b'{"name": "' + b"a" * 5 * 2**20 + b'"}',
+}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+async def test_a_hostile_body_gets_a_described_refusal(name: str, new_database: NewDatabase) -> None:
+    async with serving(name, await new_database(name)) as api:
+        document = await (await api.client.get(f"/api/{name}/openapi.json")).json()
+        bodied = [
+            (method, path, operation["responses"].keys())
+            for path, methods in document["paths"].items()
+            for method, operation in methods.items()
+            if "requestBody" in operation
+        ]
+        for method, path, described in bodied:
+            address = path.format(slug="live", id=UUID(int=1))
+            token = api.tokens["link" if path.endswith("/mine") else "organiser"]
+            for what, body in HOSTILE.items():
+                headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+                answer = await api.client.request(method, address, data=BytesIO(body), headers=headers)
+                said = (method, path, what, answer.status, await answer.text())
+                assert str(answer.status) in described, said
+                if path == "/api/seminar-checks" and answer.status == 200:
+                    assert (await answer.json())["errors"], said  # it is what one asks it for
+                    continue
+                assert 400 <= answer.status < 500, said
+                assert answer.content_type == "application/problem+json", said
+
+    assert bodied

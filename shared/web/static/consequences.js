@@ -16,16 +16,31 @@
     section.hidden = false;
   };
 
+  // What a form inside would make of its one part of the document: its fields that are filled in.
+  const rehearsalOf = (section) => {
+    const rehearsal = JSON.parse(section.dataset.rehearsal);
+    const { part } = section.dataset;
+    if (!part) return rehearsal;
+    const typed = [...new FormData(section.closest("form"))];
+    const filled = typed.filter(([name, value]) => value !== "" && name !== "form_token");
+    rehearsal.change[part] = Object.fromEntries(filled);
+    return rehearsal;
+  };
+
   const ask = async (section) => {
     const answer = await fetch("/api/rehearsals", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: section.dataset.rehearsal,
+      body: JSON.stringify(rehearsalOf(section)),
     });
     if (!answer.ok) return;
     const { difference } = await answer.json();
     if (difference) show(section, difference);
   };
 
-  for (const section of document.querySelectorAll("[data-rehearsal]")) ask(section).catch(() => {});
+  for (const section of document.querySelectorAll("[data-rehearsal]")) {
+    const form = section.dataset.part && section.closest("form");
+    if (form) form.addEventListener("change", () => ask(section).catch(() => {}));
+    else ask(section).catch(() => {});
+  }
 }

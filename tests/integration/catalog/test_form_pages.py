@@ -199,6 +199,44 @@ async def test_adding_a_row_puts_the_cursor_there(desk: Desk) -> None:
     assert re.search(r'id="organisers\.1\.nb"[^>]* autofocus', page)
 
 
+async def test_a_row_moves_up_with_all_that_was_typed_in_it_and_the_cursor_goes_with_it(desk: Desk) -> None:
+    typed = await desk.form(NEW) | FACTS | {"organisers.0.nb": "KDD"}
+    typed = await desk.again(NEW, typed, "add:organisers")
+    answer = await desk.post(NEW, typed | {"organisers.1.nb": "KS"}, "up:programme.0.talks.0")
+
+    assert Form(await answer.text()).fields == typed | {"organisers.1.nb": "KS"}
+    longer = await desk.again(NEW, typed | {"programme.0.title.nb": "A"}, "add:programme")
+    page = await (await desk.post(NEW, longer | {"programme.1.title.nb": "B"}, "up:programme.1")).text()
+    assert [Form(page).fields[f"programme.{number}.title.nb"] for number in (0, 1)] == ["B", "A"]
+    assert re.search(r'<button[^>]* value="remove:programme\.0"', page)
+
+
+async def test_a_question_is_asked_with_its_answers_and_comes_back_to_the_form(desk: Desk) -> None:
+    typed = await desk.again(NEW, await desk.form(NEW) | FACTS, "add:questions")
+    typed = await desk.again(NEW, typed | {"questions.0.kind": "choice"}, "add:questions.0.options")
+    answers = {"questions.0.text.nb": "Kommer du med buss?", "questions.0.options.0.text.nb": "Ja"}
+    missing = await desk.post(NEW, typed | answers, "draft")
+    saved = await desk.post(NEW, typed | answers | {"questions.0.options.1.text.nb": "Nei"}, "draft")
+
+    assert summary(await missing.text()) == {
+        "questions.0.options.0.text.nb": "Spørsmål 1, Svar 1: må ha to svaralternativer eller flere"
+    }
+    assert saved.status == 303, await saved.text()
+    slug = "planstrategi-4-0-smakommuner"
+    asked = (await desk.document(slug)).questions
+    assert [(question.kind, [option.text for option in question.options]) for question in asked] == [
+        ("choice", ["Ja", "Nei"])
+    ]
+    shown = await desk.form(f"/organiser/seminars/{slug}/edit")
+    assert shown["questions.0.options.1.text.nb"] == "Nei"
+
+
+async def test_the_address_of_the_empty_form_is_no_seminars(desk: Desk) -> None:
+    answer = await desk.post(NEW, await desk.form(NEW) | FACTS | {"slug": "new"}, "draft")
+
+    assert summary(await answer.text()).keys() == {"slug"}
+
+
 async def test_a_break_is_a_part_without_talks(desk: Desk) -> None:
     part = {"programme.0.title.nb": "A", "programme.0.start": "10:00", "programme.0.end": "11:00"}
     typed = await desk.again(NEW, await desk.form(NEW) | FACTS | part, "pause:programme")
@@ -238,7 +276,7 @@ async def test_what_changes_is_shown_before_it_is_saved(desk: Desk) -> None:
 
     assert 'value="save"' not in first
     assert 'value="save"' in page
-    assert re.search(r"<code>start</code>.*?2023-06-01T10:00:00.*?2023-06-01T10:30:00", page, re.DOTALL)
+    assert re.search(r"<dt>Start</dt>.*?2023-06-01 10:00<.*?2023-06-01 10:30<", page, re.DOTALL)
     assert "data-rehearsal" in page
     assert (await desk.document(SLUG)).start.hour == 10
 

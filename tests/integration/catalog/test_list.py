@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from local.postgres import Postgres
-from services.catalog import listing, store
+from services.catalog import listing, store_list
 from services.catalog.listing import context_of_list
 from services.catalog.model import Life
 from services.catalog.search import Wanted
@@ -359,7 +359,7 @@ async def test_of_ten_thousand_seminars_no_more_are_looked_at_than_a_page_needs(
 ) -> None:
     watched = Watched(many)
 
-    found = await store.search(watched, wanted, None, listing.PAGE + 1, NOW)  # type: ignore[arg-type] # as it is used
+    found = await store_list.search(watched, wanted, None, listing.PAGE + 1, NOW)  # type: ignore[arg-type] # as it is used
 
     nodes = await watched.nodes()
     assert found
@@ -371,7 +371,7 @@ async def test_the_last_page_costs_no_more_than_the_first(many: Connection) -> N
     watched, wanted = Watched(many), Wanted(life=Life.COMPLETED)
     deep = (NOW - timedelta(days=13_000), "seminar-400")
 
-    found = await store.search(watched, wanted, deep, listing.PAGE + 1, NOW)  # type: ignore[arg-type] # as it is used
+    found = await store_list.search(watched, wanted, deep, listing.PAGE + 1, NOW)  # type: ignore[arg-type] # as it is used
 
     assert len(found) == listing.PAGE + 1
     assert rows_read(await watched.nodes()) <= 2 * listing.PAGE
@@ -381,8 +381,8 @@ async def test_the_first_page_of_ten_thousand_reads_only_the_documents_that_it_s
     watched = Watched(many)
 
     context = await context_of_list(watched, Wanted(), None, NOW)  # type: ignore[arg-type] # as it is used
-    await store.next_start_or_end(watched, NOW)  # type: ignore[arg-type]
-    await store.list_state(watched)  # type: ignore[arg-type]
+    await store_list.next_start_or_end(watched, NOW)  # type: ignore[arg-type]
+    await store_list.list_state(watched)  # type: ignore[arg-type]
 
     nodes = [node for node in await watched.nodes() if node.get("Relation Name") == "seminars"]
     assert context["total"] == MANY
@@ -411,7 +411,9 @@ async def test_what_was_there_before_is_found_too(postgres: Postgres, templates:
         await migrations.migrate(url, every)
 
         for wanted in (Wanted("ærlig"), Wanted("Plankultur"), Wanted(organiser="høgskolen"), Wanted(audience="fylke")):
-            assert len(await store.search(connection, wanted._replace(life=Life.PUBLISHED), None, 9, NOW)) == 1, wanted
+            assert len(await store_list.search(connection, wanted._replace(life=Life.PUBLISHED), None, 9, NOW)) == 1, (
+                wanted
+            )
         assert await connection.fetchval("SELECT ends_at FROM seminars") == END
         with pytest.raises(asyncpg.NotNullViolationError):
             await connection.execute("UPDATE seminars SET ends_at = NULL")

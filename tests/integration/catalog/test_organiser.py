@@ -244,7 +244,7 @@ async def test_the_history_says_who_changed_what_and_an_earlier_revision_comes_b
     await desk.site.put(1, title="Etter")
 
     page = text_of(await desk.shown(f"{HERE}/history"))
-    assert re.search(r"Versjon 2 .*, Plan title Før: Før Etter: Etter Versjon 1", page)
+    assert re.search(r"Versjon 2 .*, Plan Tittel Før: Før Etter: Etter Versjon 1", page)
     await desk.done("restore", revision="1", read="2")
 
     assert (await desk.document())["title"] == "Før"
@@ -354,7 +354,7 @@ async def test_a_change_of_what_people_know_is_looked_at_before_it_is_saved(desk
 
     page = await answer.text()
     assert 'value="save"' in page
-    assert "start Før: 2023-06-01T10:00:00 Etter: 2023-06-01T09:30:00" in text_of(page)
+    assert "Start Før: 2023-06-01 10:00 Etter: 2023-06-01 09:30" in text_of(page)
     assert 'data-rehearsal="{&#34;change&#34;: {&#34;attendance' in page
     assert (await desk.document())["start"] == "2023-06-01T10:00:00"
     await desk.done("yaml", text=moved, read="1", do="save")
@@ -370,7 +370,7 @@ async def test_who_comes_second_sees_what_the_first_has_changed_and_loses_nothin
 
     page = await answer.text()
     assert answer.status == 409
-    assert "serving Før: Kaffe Etter: Te" in text_of(page)
+    assert "Pris og servering Før: Kaffe Etter: Te" in text_of(page)
     assert written(page) == mine
     assert 'name="read" value="2"' in page
     assert (await desk.document())["serving"] == "Te"

@@ -60,7 +60,7 @@ def test_whatever_is_copied_says_the_same_but_for_its_days(document: Document, d
 
     changed = {change.field for change in differences(document, copy)}
     allowed = ("slug", "status", "start", "end", "opens", "livestream.url", "recording.")
-    assert all(field.startswith(allowed) or field.endswith((".deadline", ".at")) for field in changed)
+    assert all(field.startswith(allowed) or field.endswith((".deadline", ".promote_until", ".at")) for field in changed)
     assert copy.end - copy.start == document.end - document.start
 
 

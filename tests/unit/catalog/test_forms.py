@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from services.catalog.document import Document
 from services.catalog.forms import document_of, slug_of, typed_of
-from services.catalog.inputs import added, input_of, inputs, read, removed, tidied
+from services.catalog.inputs import added, input_of, inputs, moved_up, read, removed, tidied
 from shared.faults import faults_in
 from tests.documents import documents
 from tests.factories import UNHURRIED, make_body, make_document
@@ -118,6 +118,31 @@ def test_a_reminder_for_nobody_is_complained_of() -> None:
     assert [fault.field for fault in faults_in(caught.value)] == ["reminders.0.attendance"]
 
 
+def test_questions_and_answers_get_ids_that_no_other_has() -> None:
+    asked = {"text.nb": "Kommer du med buss?", "kind": "choice", "attendance.in_person": "on"}
+    answers = {"options.0.text.nb": "Ja", "options.1.id": "1", "options.1.text.nb": "Nei"}
+    made = made_of(
+        **{f"questions.{number}.{name}": said for number in "03" for name, said in (asked | answers).items()}
+    )
+
+    assert [question["id"] for question in made["questions"]] == ["1", "2"]
+    assert [option["id"] for option in made["questions"][0]["options"]] == ["2", "1"]
+    assert Document(**make_body() | {"questions": made["questions"]}).questions[1].options[0].text == "Ja"
+
+
+def test_a_question_that_is_left_blank_is_dropped_though_it_is_for_somebody() -> None:
+    assert "questions" not in made_of(questions__0__kind="text", questions__0__attendance__online="on")
+
+
+def test_a_row_moves_up_past_the_one_before_it_and_nothing_else_changes() -> None:
+    typed = typed_of(make_document())
+    first, second, *others = typed["programme"]
+
+    assert moved_up(typed, "programme.1") == typed | {"programme": [second, first, *others]}
+    assert moved_up(moved_up(typed, "programme.1"), "programme.1") == typed
+    assert moved_up(typed, "programme.0") == typed
+
+
 def test_rows_are_added_and_removed_where_it_was_asked_for_and_nothing_else_changes() -> None:
     typed = typed_of(make_document())
     longer = added(typed, "programme.0.talks.0.speakers")
@@ -136,6 +161,7 @@ def test_a_row_that_cannot_be_is_neither_added_nor_removed(path: str) -> None:
 
     assert added(typed, path) == typed
     assert removed(typed, path) == typed
+    assert moved_up(typed, path) == typed
 
 
 names = st.sampled_from(
