@@ -19,7 +19,9 @@ from yarl import URL
 from bench.smtp_servers import Taken, noting_sink
 from local.postgres import remove
 from local.processes import end, free_port
+from local.rabbitmq import RabbitMQMissingError, find_server
 from local.supervisor import ROOT
+from local.up import BROKERS
 
 RATE = 20  # sign-ups a second
 WARM_UP, MEASURED = 40, 400  # sign-ups
@@ -107,3 +109,20 @@ async def _answers(client: aiohttp.ClientSession, url: URL) -> bool:
             return answer.ok
     except aiohttp.ClientError:
         return False
+
+
+def main() -> None:
+    """Measure, and print the figures; RabbitMQ's only where there is one."""
+    sys.stdout.write("confirmations: the whole program on this machine, as `make run` starts it\n")
+    for broker in BROKERS if has_rabbitmq() else BROKERS[:1]:
+        sys.stdout.write(f"  {asyncio.run(measure(broker))}\n")
+        sys.stdout.flush()
+
+
+def has_rabbitmq() -> bool:
+    """Return whether a broker can be started here."""
+    try:
+        find_server()
+    except RabbitMQMissingError:
+        return False
+    return True
