@@ -15,7 +15,7 @@ import asyncpg
 
 from bench import populated
 from bench.servers import running
-from bench.smtp_servers import noting_sink, smtp_sink, smtp_source
+from bench.smtp_servers import is_there, noting_sink, smtp_sink, smtp_source
 from local.postgres import Postgres, remove
 from local.services import migrated_databases
 from local.supervisor import ROOT
@@ -244,6 +244,9 @@ async def _print(found: AsyncIterator[object]) -> None:
 
 
 def main() -> None:
-    """Measure, and print the figures."""
+    """Measure, and print the figures, where Postfix's test programs are."""
+    if not is_there():
+        sys.stdout.write("deliveries: not measured, as smtp-sink and smtp-source (of Postfix) are not installed\n")
+        return
     sys.stdout.write(f"deliveries: one process, {CONNECTIONS} SMTP connections, smtp-sink, PostgreSQL that syncs\n")
     asyncio.run(_print(measure()))

@@ -10,6 +10,8 @@ from services.notification.rehearsal import Batch, Foreseen, Outlook, compare, f
 from shared.database import Connection
 from shared.messages import RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
 
+MANY = 1000  # e-mails written at once
+
 
 async def learn_of_seminar(
     connection: Connection, seminar: SeminarSnapshot, now: datetime, correlation_id: str
@@ -22,8 +24,8 @@ async def learn_of_seminar(
     follows = consequences(known, seminar, rules, now)
     await store.keep_seminar(connection, follows.kept)
     await store.keep_rules(connection, seminar.slug, [rule for rule in follows.rules if rule not in rules])
-    if follows.notice:
-        await store.insert_notices(connection, seminar.slug, follows.notice, correlation_id)
+    if follows.notice and await store.insert_notices(connection, seminar.slug, follows.notice, correlation_id) > MANY:
+        await store.make_known(connection)
 
 
 async def rehearse(connection: Connection, slug: str, change: Change | None, now: datetime) -> Foreseen | None:
@@ -93,7 +95,8 @@ async def materialise_due(connection: Connection, now: datetime) -> str | None:
     rule = await store.lock_due_rule(connection, now)
     if rule is None:
         return None
-    await store.materialise(connection, rule)
+    if await store.materialise(connection, rule) > MANY:
+        await store.make_known(connection)
     return str(rule["rule"])
 
 

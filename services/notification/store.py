@@ -11,6 +11,8 @@ from services.notification.rehearsal import Batch
 from shared.database import Connection
 from shared.messages import Attendance, RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
 
+LONGEST_WRITING = 600  # seconds that the e-mails of one rule may take to be written
+
 # --- what is known of seminars and registrations ---
 
 
@@ -156,7 +158,11 @@ async def lock_due_rule(connection: Connection, now: datetime) -> asyncpg.Record
 
 
 async def materialise(connection: Connection, rule: asyncpg.Record) -> int:
-    """Write the rule's e-mails, one for everyone who was confirmed by its moment; return how many."""
+    """Write the rule's e-mails, one for everyone who was confirmed by its moment; return how many.
+
+    However many they are it is one statement, which may take its time: about 20 s a million.
+    """
+    await connection.execute(f"SET LOCAL statement_timeout = '{LONGEST_WRITING} s'")
     count = await connection.fetchval(
         "WITH written AS (INSERT INTO emails (registration, seminar, kind, rule, generation, due_at, urgency)"
         " SELECT id, seminar, 'reminder', $2, $4, $5, $6 FROM registrations"
@@ -170,8 +176,14 @@ async def materialise(connection: Connection, rule: asyncpg.Record) -> int:
         rule["generation"],
         rule["due_at"],
         rule["expires_at"],
+        timeout=LONGEST_WRITING,
     )
     return int(count)
+
+
+async def make_known(connection: Connection) -> None:
+    """Have the planner know how the e-mails have grown, or what is planned for a few would be done to many."""
+    await connection.execute("ANALYZE emails")
 
 
 async def next_due(connection: Connection) -> datetime | None:
@@ -248,9 +260,9 @@ NOT_TOLD = (
 )
 
 
-async def insert_notices(connection: Connection, seminar: str, notice: Notice, correlation_id: str) -> None:
-    """Owe everyone whom it concerns a notice about the seminar."""
-    await connection.execute(
+async def insert_notices(connection: Connection, seminar: str, notice: Notice, correlation_id: str) -> int:
+    """Owe everyone whom it concerns a notice about the seminar; return how many that is."""
+    status = await connection.execute(
         "INSERT INTO emails (registration, seminar, kind, generation, due_at, correlation_id, urgency)"
         " SELECT g.id, g.seminar, $2, $3, $4, $5, greatest($4, (s.snapshot->>'end')::timestamptz)"
         " FROM registrations g JOIN seminars s ON s.slug = g.seminar"
@@ -262,6 +274,7 @@ async def insert_notices(connection: Connection, seminar: str, notice: Notice, c
         correlation_id,
         list(CONCERNS[notice.kind]),
     )
+    return int(status.split()[-1])
 
 
 async def supersede_changes(connection: Connection, registration: UUID) -> None:
