@@ -8,11 +8,11 @@ whose DATA had begun is sent again with the same Message-ID, and that copy is co
 import asyncio
 import os
 import socket
-from email.utils import parseaddr
 
 import structlog
 
 from services.notification import store
+from services.notification.addresses import envelope_sender
 from services.notification.figures import Figures
 from services.notification.model import Claimed, State, Verdict, backoff, close
 from services.notification.rendering import Renderer, message_id
@@ -44,7 +44,6 @@ class Delivery:
         self._renderer = renderer
         self._figures = figures
         self._pool = Pool(settings.smtp_url, settings.smtp_connections, settings.smtp_deadline_seconds)
-        self._sender = parseaddr(settings.mail_from)[1]
         self.nudge = Nudge()
 
     async def run(self) -> None:
@@ -85,7 +84,8 @@ class Delivery:
                 await self._fail(claim, Verdict(State.FAILED, "it could not be written"))
                 return
             recipient = email.registration.email
-            outcome = await self._pool.send(self._sender, recipient, content, lambda: self._may_begin(claim))
+            sender = envelope_sender(self._settings, claim.id)
+            outcome = await self._pool.send(sender, recipient, content, lambda: self._may_begin(claim))
             self._figures.settled(claim, outcome.result, self._clock.now())
             await self._settle(claim, email.attempts, outcome)
 

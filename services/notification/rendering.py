@@ -52,7 +52,7 @@ class Renderer:
         message.set_content(body, cte="quoted-printable")
         html = mjml2html(env.get_template(f"{email.kind}.mjml").render(context, subject=message["Subject"]))
         message.add_alternative(str(html), subtype="html", cte="quoted-printable")
-        if email.registration.status is not RegistrationStatus.WAITLISTED:  # else there is nothing to put in a calendar
+        if email.registration.status is not RegistrationStatus.WAITLISTED and email.kind is not Kind.DECLINED:
             self._add_calendar(message, email, context, now)
         # Last: while the parts are added, every Content-… header moves into the first of them.
         message["Content-Language"] = email.registration.language

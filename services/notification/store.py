@@ -417,9 +417,9 @@ async def listing(
 
 
 async def retry(connection: Connection, email: UUID) -> State | None:
-    """Have a failed or resting e-mail tried again now; return the state it was in, None if there is none such."""
+    """Have an e-mail that failed, bounced or rests tried again now; return the state it was in, None if there is none."""
     state = await connection.fetchval("SELECT state FROM emails WHERE id = $1 FOR UPDATE", email)
-    if state in (State.FAILED, State.PENDING):
+    if state in (State.FAILED, State.BOUNCED, State.PENDING):
         await connection.execute(
             "UPDATE emails SET state = 'pending', reason = NULL, retry_at = '-infinity' WHERE id = $1", email
         )
