@@ -417,7 +417,7 @@ async def listing(
 
 
 async def retry(connection: Connection, email: UUID) -> State | None:
-    """Have an e-mail that failed, bounced or rests tried again now; return the state it was in, None if there is none."""
+    """Have an e-mail that failed, bounced or rests tried again now; return its state before, None if there is none."""
     state = await connection.fetchval("SELECT state FROM emails WHERE id = $1 FOR UPDATE", email)
     if state in (State.FAILED, State.BOUNCED, State.PENDING):
         await connection.execute(
