@@ -11,6 +11,7 @@ import base64
 import binascii
 import hmac
 import struct
+from functools import cache
 from typing import Literal, NamedTuple
 from uuid import UUID
 
@@ -71,5 +72,9 @@ def read_tag(keys: tuple[bytes, ...], purpose: TagPurpose, tag: str) -> UUID:
 
 
 def _mac(key: bytes, purpose: Purpose | TagPurpose, body: bytes) -> bytes:
-    purpose_key = hmac.digest(key, f"fagseminar/{purpose}".encode(), "sha256")
-    return hmac.digest(purpose_key, body, "sha256")[:_MAC_BYTES]
+    return hmac.digest(_purpose_key(key, purpose), body, "sha256")[:_MAC_BYTES]
+
+
+@cache
+def _purpose_key(key: bytes, purpose: Purpose | TagPurpose) -> bytes:
+    return hmac.digest(key, f"fagseminar/{purpose}".encode(), "sha256")

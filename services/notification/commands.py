@@ -3,12 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from services.notification import store, store_inbound
+from services.notification import store, store_claims, store_inbound
 from services.notification.bounces import Bounced
 from services.notification.change import Change
 from services.notification.model import QUIET, Kind, consequences, owed
 from services.notification.rehearsal import Batch, Foreseen, Outlook, compare, foresee, outgoing
-from services.notification.rendering import message_id
+from services.notification.rendering import ascii_address, message_id
 from shared import outbox
 from shared.database import Connection
 from shared.logs import redact
@@ -108,8 +108,8 @@ async def note_bounce(connection: Connection, email: UUID, bounced: Bounced, now
     row = await store_inbound.mark_bounced(connection, email, f"returned: {bounced.status}", bounced.diagnostic)
     if row is None:
         return False
-    if bounced.permanent and row["address"].lower() in bounced.recipients:
-        await store.suppress(connection, row["registration"])
+    if bounced.permanent and ascii_address(row["address"]).lower() in bounced.recipients:
+        await store_claims.suppress(connection, row["registration"])
     data = EmailSnapshot(
         id=email,
         registration=row["registration"],

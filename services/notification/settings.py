@@ -2,7 +2,7 @@ import re
 from email.utils import parseaddr
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from shared.settings import ServiceSettings
 
@@ -32,7 +32,9 @@ class Settings(ServiceSettings):
     mail_from: Annotated[str, AfterValidator(_mailbox)]
     # whose mail is piped to `python -m services.notification inbound`; it gets what is sent to local+anything@domain
     inbound_address: Annotated[str, AfterValidator(_inbound)] = ""
-    smtp_connections: PositiveInt = 4
+    smtp_connections: PositiveInt = 8
+    smtp_rate: PositiveFloat | None = None  # e-mails a second from this process; unlimited if it is left out
+    smtp_domain_rate: PositiveFloat | None = None  # the same to one domain
     lease_seconds: PositiveInt = 60  # how long a claimed e-mail is one replica's own
     smtp_deadline_seconds: PositiveInt = 30  # for one e-mail's whole dialogue
 
