@@ -118,6 +118,7 @@ async def test_the_recording_is_told_of_once_and_otherwise_to_who_missed_the_sem
 
     recorded = make_seminar(reminders=(), revision=2, recorded=True)
     await notification.learn(recorded, make_seminar(reminders=(), revision=3))
+    await notification.settled()
     await notification.learn(recorded.model_copy(update={"revision": 4}), kind="seminar.recording_published")
 
     assert await told(notification) == {"recording": 3}
