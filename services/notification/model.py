@@ -287,6 +287,7 @@ class Claimed(NamedTuple):
     rule_due_at: datetime | None = None
     rule_expires_at: datetime | None = None
     counted: bool = False  # whether those who came were checked in, so that who was not has missed it
+    earlier: int = 0  # how far the address's calendar entry had come before it signed up anew
 
 
 class Verdict(NamedTuple):

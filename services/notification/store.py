@@ -75,8 +75,10 @@ async def lock_registration(connection: Connection, registration: UUID) -> Regis
 async def keep_registration(connection: Connection, registration: RegistrationSnapshot) -> None:
     """Keep the snapshot as the newest."""
     await connection.execute(
-        "INSERT INTO registrations (id, seminar, version, status, attendance, confirmed_at, snapshot)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE"
+        "INSERT INTO registrations (id, seminar, version, status, attendance, confirmed_at, snapshot, earlier)"
+        " SELECT $1, $2, $3, $4, $5, $6, $7, coalesce(max(version + earlier), 0) FROM registrations"
+        " WHERE seminar = $2 AND lower(snapshot->>'email') = lower($7::jsonb->>'email') AND id <> $1"
+        " ON CONFLICT (id) DO UPDATE"
         " SET version = excluded.version, status = excluded.status, attendance = excluded.attendance,"
         " confirmed_at = excluded.confirmed_at, snapshot = excluded.snapshot,"
         " suppressed = registrations.suppressed AND registrations.snapshot->>'email' = excluded.snapshot->>'email'",
