@@ -3,12 +3,16 @@
 from datetime import datetime
 from uuid import UUID
 
-from services.notification import store
+from services.notification import store, store_claims, store_inbound
+from services.notification.bounces import Bounced
 from services.notification.change import Change
 from services.notification.model import QUIET, Kind, attends, consequences, owed
 from services.notification.rehearsal import Batch, Foreseen, Outlook, compare, foresee, outgoing
+from services.notification.rendering import ascii_address, message_id
+from shared import outbox
 from shared.database import Connection
-from shared.messages import RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
+from shared.logs import redact
+from shared.messages import EmailSnapshot, Message, RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
 
 MANY = 1000  # e-mails written at once
 
@@ -88,6 +92,38 @@ async def send_link_again(
     await learn_of_registration(connection, registration, now, correlation_id)
     request = registration.link_request or 0
     await store.insert_email(connection, registration, Kind.LINK_AGAIN, request, now, correlation_id)
+
+
+async def offer_to_cancel(connection: Connection, registration: RegistrationSnapshot, now: datetime) -> bool:
+    """Owe somebody whose calendar has declined the link to cancel by, once for how their registration stands."""
+    if registration.status is not RegistrationStatus.CONFIRMED:
+        return False
+    await store.insert_email(connection, registration, Kind.DECLINED, registration.version, now, "")
+    return True
+
+
+async def note_bounce(connection: Connection, email: UUID, bounced: Bounced, now: datetime, public_url: str) -> bool:
+    """Note that the e-mail has not arrived, and write no more to an address that takes none; False if it had not left.
+
+    Another address than the one that stands by now, or one that it was passed on to, says nothing of that.
+    """
+    row = await store_inbound.mark_bounced(connection, email, f"returned: {bounced.status}", bounced.diagnostic)
+    if row is None:
+        return False
+    if bounced.permanent and ascii_address(row["address"]).lower() in bounced.recipients:
+        await store_claims.suppress(connection, row["registration"])
+    data = EmailSnapshot(
+        id=email,
+        registration=row["registration"],
+        seminar=row["seminar"],
+        kind=row["kind"],
+        generation=row["generation"],
+        message_id=message_id(email, public_url),
+        smtp_reply=redact(bounced.diagnostic),
+    )
+    told = Message(source="/notification", type="email.bounced", subject=str(email), time=now, data=data)
+    await outbox.record(connection, told)
+    return True
 
 
 async def materialise_due(connection: Connection, now: datetime) -> str | None:

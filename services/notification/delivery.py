@@ -10,11 +10,11 @@ import os
 import socket
 import time
 from collections.abc import Sequence
-from email.utils import parseaddr
 
 import structlog
 
 from services.notification import store_claims as store
+from services.notification.addresses import envelope_sender
 from services.notification.figures import Figures
 from services.notification.ledger import Ledger
 from services.notification.model import State, Verdict, close
@@ -57,7 +57,6 @@ class Delivery:
             Line(settings.smtp_url, settings.smtp_deadline_seconds) for _ in range(settings.smtp_connections)
         ]
         self._rates = Rates(settings.smtp_rate, settings.smtp_domain_rate)
-        self._sender = parseaddr(settings.mail_from)[1]
         self._held: asyncio.Queue[tuple[Held, float] | None] = (
             asyncio.Queue()
         )  # and until when the lease is long enough
@@ -167,7 +166,9 @@ class Delivery:
             return begun
 
         try:
-            envelope = Envelope(self._sender, ascii_address(held.email.registration.email))
+            envelope = Envelope(
+                envelope_sender(self._settings, held.claim.id), ascii_address(held.email.registration.email)
+            )
             outcome = await line.send(envelope, lambda eight_bit: self._write(held, eight_bit=eight_bit), may_begin)
         except UnwritableError:
             return self._close(held, UNWRITTEN)

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import idna
 from mjml import mjml2html
 
+from services.notification.addresses import reply_address
 from services.notification.mime import (
     Skeleton,
     TooLongError,
@@ -42,7 +43,7 @@ WITHDRAWN = frozenset({Kind.CANCELLED, Kind.SEMINAR_CANCELLED})
 MOST_SKELETONS = 500  # of about 20 KB
 UNSTAMPED = datetime(1970, 1, 1, tzinfo=UTC)
 # What is one person's or one sending's own.
-OWN = ("to", "date", "message_id", "name", "email", "stamp", "my", "watch", "unsubscribe")
+OWN = ("to", "date", "message_id", "name", "email", "organiser", "stamp", "my", "watch", "unsubscribe")
 BLANKS = {name: blank(name) for name in OWN}
 
 
@@ -57,6 +58,7 @@ class Wording(NamedTuple):
     cause: str
     online_meanwhile: bool
     sequence: int  # of the calendar entry (RFC 5545, 3.8.7.4)
+    anew: bool  # whether that address may have an entry already
     started: bool  # whether the seminar has, and is not over
     over: bool
     attended: str | None
@@ -74,11 +76,25 @@ def wording(email: Claimed, now: datetime) -> Wording:
         person.place,
         person.cause,
         person.online_meanwhile,
-        sequence=seminar.revision + person.version,  # rises with either
+        sequence=seminar.revision + email.earlier + person.version,  # rises with any
+        anew=email.earlier + person.version > 1,
         started=seminar.start <= now < seminar.end,
         over=now >= seminar.end,
         attended=_attended(email),
     )
+
+
+def _method(words: Wording) -> Method | None:
+    """Return what the e-mail does to the entry in its person's calendar (RFC 5546, 3.2), None if it has none.
+
+    Who waits has an entry only if they attend online meanwhile; who has given up a place in order to wait, none more.
+    """
+    if words.kind is Kind.DECLINED:  # they have taken it away themselves
+        return None
+    waits = words.status is RegistrationStatus.WAITLISTED and not words.online_meanwhile
+    if waits:
+        return "CANCEL" if words.kind is Kind.WAITING_LIST and words.anew else None
+    return "CANCEL" if words.kind in WITHDRAWN or words.status is RegistrationStatus.CANCELLED else "REQUEST"
 
 
 def _attended(email: Claimed) -> str | None:
@@ -157,11 +173,8 @@ class Renderer:
         subject, text = self._words(words, context)
         html = self._environments[words.language].get_template(f"{words.kind}.mjml").render(context, subject=subject)
         parts = [text_part(text), html_part(str(mjml2html(html)))]
-        if (
-            words.status is not RegistrationStatus.WAITLISTED or words.online_meanwhile
-        ):  # else there is nothing to put in a calendar
-            method: Method = "CANCEL" if words.kind in WITHDRAWN else "REQUEST"
-            content = calendar([self._entry(words, seminar, own)], method, UNSTAMPED).decode()
+        if method := _method(words):
+            content = calendar([self._entry(words, seminar, own, method)], method, UNSTAMPED).decode()
             parts.append(calendar_part(content.replace(f"{UNSTAMPED:%Y%m%dT%H%M%SZ}", own["stamp"]), method))
         return Skeleton(self._headers(words, subject, own), parts, self._boundary, eight_bit=eight_bit)
 
@@ -206,9 +219,9 @@ class Renderer:
             return own["watch"]
         return f"{self._settings.public_url}/seminars/{seminar.slug}/watch"
 
-    def _entry(self, words: Wording, seminar: SeminarSnapshot, own: Mapping[str, str]) -> Entry:
+    def _entry(self, words: Wording, seminar: SeminarSnapshot, own: Mapping[str, str], method: Method) -> Entry:
         page, watch = f"{self._settings.public_url}/seminars/{seminar.slug}", self._watch(seminar, own)
-        in_person = words.attendance is Attendance.IN_PERSON
+        in_person = words.attendance is Attendance.IN_PERSON and words.status is not RegistrationStatus.WAITLISTED
         link = page if in_person else watch
         return Entry(
             uid=uid(seminar.slug, self._settings.public_url),
@@ -220,9 +233,9 @@ class Renderer:
             start=seminar.start,
             end=seminar.end,
             zone=seminar.zone,
-            organiser=self._sender[1],
+            organiser=own["organiser"],
             attendee=own["email"],
-            cancelled=words.kind in WITHDRAWN,
+            cancelled=method == "CANCEL",
         )
 
     def values(self, identifier: UUID, email: Claimed, now: datetime) -> dict[str, str]:
@@ -237,6 +250,7 @@ class Renderer:
             "message_id": message_id(identifier, self._settings.public_url),
             "name": one_line(person.name),
             "email": address,
+            "organiser": reply_address(self._settings, person.id),
             "my": self._link("my", "manage", link),
             "watch": self._link(watch, "watch", link) if seminar.stream_access == "registered" else "",
             "unsubscribe": self._link("unsubscribe", "unsubscribe", link) if email.kind in NEWS else "",

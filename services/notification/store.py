@@ -77,8 +77,10 @@ async def lock_registration(connection: Connection, registration: UUID) -> Regis
 async def keep_registration(connection: Connection, registration: RegistrationSnapshot) -> None:
     """Keep the snapshot as the newest; its columns say how somebody attends, and since when."""
     await connection.execute(
-        "INSERT INTO registrations (id, seminar, version, status, attendance, confirmed_at, snapshot)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE"
+        "INSERT INTO registrations (id, seminar, version, status, attendance, confirmed_at, snapshot, earlier)"
+        " SELECT $1, $2, $3, $4, $5, $6, $7, coalesce(max(version + earlier), 0) FROM registrations"
+        " WHERE seminar = $2 AND lower(snapshot->>'email') = lower($7::jsonb->>'email') AND id <> $1"
+        " ON CONFLICT (id) DO UPDATE"
         " SET version = excluded.version, status = excluded.status, attendance = excluded.attendance,"
         " confirmed_at = excluded.confirmed_at, snapshot = excluded.snapshot,"
         " suppressed = registrations.suppressed AND registrations.snapshot->>'email' = excluded.snapshot->>'email'",
@@ -322,9 +324,9 @@ async def listing(
 
 
 async def retry(connection: Connection, email: UUID) -> State | None:
-    """Have a failed or resting e-mail tried again now; return the state it was in, None if there is none such."""
+    """Have an e-mail that failed, bounced or rests tried again now; return its state before, None if there is none."""
     state = await connection.fetchval("SELECT state FROM emails WHERE id = $1 FOR UPDATE", email)
-    if state in (State.FAILED, State.PENDING):
+    if state in (State.FAILED, State.BOUNCED, State.PENDING):
         await connection.execute(
             "UPDATE emails SET state = 'pending', reason = NULL, retry_at = '-infinity' WHERE id = $1", email
         )

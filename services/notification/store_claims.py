@@ -78,7 +78,7 @@ async def look_at(connection: Connection, emails: Sequence[UUID]) -> dict[UUID, 
     rows = await connection.fetch(
         "SELECT e.id, e.kind, e.generation, e.attempts, g.snapshot, e.seminar, s.noticed,"
         " g.unsubscribed, g.suppressed, r.generation AS rule_generation, r.due_at AS rule_due_at,"
-        " r.expires_at AS rule_expires_at, s.counted FROM emails e"
+        " r.expires_at AS rule_expires_at, s.counted, g.earlier FROM emails e"
         " JOIN registrations g ON g.id = e.registration JOIN seminars s ON s.slug = e.seminar"
         " LEFT JOIN reminder_rules r ON r.seminar = e.seminar AND r.rule = e.rule AND r.attendance = g.attendance"
         " WHERE e.id = ANY($1)",

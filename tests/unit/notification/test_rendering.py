@@ -136,7 +136,7 @@ def test_calendar_lines_are_folded_by_octets_and_mean_the_same(
         assert event.DTSTAMP == BEGINNING
         assert str(event["description"]).startswith(str(SEMINAR.summary).strip())
         assert str(event["description"]).endswith(RENDERER.values(IDENTIFIER, claimed, BEGINNING)["my"])
-    assert bool(calendars) == (kind is not Kind.WAITING_LIST)
+    assert bool(calendars) == (kind not in (Kind.WAITING_LIST, Kind.DECLINED))
 
 
 @pytest.mark.parametrize(
