@@ -8,6 +8,8 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
 import uvloop
@@ -19,6 +21,8 @@ from local.supervisor import ROOT
 from local.up import NOTHING
 from services.catalog import app as catalog
 from services.catalog.settings import Settings
+from services.notification import app as notification
+from services.notification.settings import Settings as NotificationSettings
 from shared import logs
 from shared.clock import SystemClock
 from shared.local_bus import LocalBus, LocalEndpoint
@@ -30,9 +34,28 @@ PATIENCE = 30.0  # seconds for a server to answer
 POLL = 0.05  # seconds
 
 
+class Server(NamedTuple):
+    """One of `SERVERS`, running."""
+
+    url: URL
+    process: "subprocess.Popen[bytes]"
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU that it has used so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime (proc(5))
+
+
 @asynccontextmanager
 async def started(name: str, environment: Mapping[str, str] = NOTHING) -> AsyncIterator[URL]:
     """Run one of `SERVERS` as a process of its own while the caller's block runs, and give its address."""
+    async with running(name, environment) as server:
+        yield server.url
+
+
+@asynccontextmanager
+async def running(name: str, environment: Mapping[str, str] = NOTHING) -> AsyncIterator[Server]:
+    """Run one of `SERVERS` as a process of its own while the caller's block runs."""
     port = free_port()
     process = await asyncio.to_thread(_spawn, name, {**environment, "PORT": str(port)})
     url = URL(f"http://127.0.0.1:{port}")
@@ -40,7 +63,7 @@ async def started(name: str, environment: Mapping[str, str] = NOTHING) -> AsyncI
         async with aiohttp.ClientSession() as session, asyncio.timeout(PATIENCE):
             while not await _answers(session, url / "health" / "live"):  # noqa: ASYNC110 - over HTTP
                 await asyncio.sleep(POLL)
-        yield url
+        yield Server(url, process)
     finally:
         await end(process, ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0)))  # patience in seconds
 
@@ -83,7 +106,14 @@ def a_catalog() -> web.Application:
     return catalog.build(settings, clock=SystemClock(), open_bus=partial(LocalEndpoint, LocalBus()))
 
 
-SERVERS = {"bare": bare, "catalog": a_catalog}
+def a_notification() -> web.Application:
+    """Return notification as production runs it, on a bus that nobody else is on."""
+    settings = load(NotificationSettings)
+    logs.configure("notification", settings.log_level, settings.log_format)
+    return notification.build(settings, clock=SystemClock(), open_bus=partial(LocalEndpoint, LocalBus()))
+
+
+SERVERS = {"bare": bare, "catalog": a_catalog, "notification": a_notification}
 
 
 async def _serve(name: str) -> None:

@@ -67,7 +67,8 @@ class Mailbox:
     async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Answer the final dot: 250 only after the file is in place."""
         content = envelope.content if isinstance(envelope.content, bytes) else (envelope.content or "").encode()
-        return f"250 2.0.0 kept as {self.deliver(content)}"
+        returned_to = f"Return-Path: <{envelope.mail_from}>\r\n".encode()  # RFC 5321, 4.4
+        return f"250 2.0.0 kept as {self.deliver(returned_to + content)}"
 
     @asynccontextmanager
     async def serving(self, listener: socket | None = None) -> AsyncIterator[int]:

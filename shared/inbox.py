@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from uuid import UUID
 
 import structlog
 
@@ -27,7 +28,7 @@ def once(database: Database, queue: str, handlers: Handlers, learnt: Callable[[]
     async def handle(message: Message) -> None:
         with structlog.contextvars.bound_contextvars(correlation_id=message.correlationid):
             async with database.transaction() as connection:
-                if not await _accept(connection, queue, message):
+                if not await accept(connection, queue, message.id):
                     log.info("message seen before", queue=queue, type=message.type, message=str(message.id))
                     return
                 await handlers[message.type](connection, message)
@@ -37,11 +38,12 @@ def once(database: Database, queue: str, handlers: Handlers, learnt: Callable[[]
     return handle
 
 
-async def _accept(connection: Connection, queue: str, message: Message) -> bool:
+async def accept(connection: Connection, queue: str, message: UUID) -> bool:
+    """Return whether this consumer has not had the message before, and remember it with the caller's commit."""
     row = await connection.fetchval(
         "INSERT INTO inbox (queue, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true",
         queue,
-        message.id,
+        message,
     )
     return row is not None
 

@@ -7,7 +7,7 @@ def one_line(text: str) -> str:
     That is control characters (RFC 5322, 2.2) and encoded words (RFC 2047), inside of which a line break may hide.
     """
     text = text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
-    if any(not character.isprintable() for character in text):
+    if not text.isprintable():
         raise ValueError("must not contain control characters or line breaks")
     if "=?" in text:
         raise ValueError("must not contain =?")

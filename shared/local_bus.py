@@ -29,7 +29,9 @@ class LocalBus:
 
     async def publish(self, message: Message) -> None:
         """Deliver to every queue of the message's type; raises PublishError unless each is done with it."""
-        waiting = [queue for queue in queues_for(message.type) if not await self._deliver(queue, message)]
+        queues = queues_for(message.type)
+        done = await asyncio.gather(*(self._deliver(queue, message) for queue in queues))
+        waiting = [queue for queue, is_done in zip(queues, done, strict=True) if not is_done]
         if waiting:
             raise PublishError(f"not yet handled by {', '.join(waiting)}")
 

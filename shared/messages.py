@@ -232,7 +232,7 @@ class EmailSnapshot(Frozen):
     message_id: str
     """The header Message-ID (RFC 5322, section 3.6.4)."""
     smtp_reply: str | None = None
-    """What the mail server answered last."""
+    """What the mail server answered last, or reported afterwards."""
 
 
 # --- all of them ---
@@ -252,6 +252,7 @@ DATA: dict[str, type[Frozen]] = {
     "registration.erased": ErasedRegistration,
     "email.sent": EmailSnapshot,
     "email.failed": EmailSnapshot,
+    "email.bounced": EmailSnapshot,
 }
 
 MEANINGS: dict[str, str] = {
@@ -269,6 +270,7 @@ MEANINGS: dict[str, str] = {
     "registration.erased": "What is known of somebody is to be forgotten, by their wish or because its time is over.",
     "email.sent": "A mail server has taken an e-mail over.",
     "email.failed": "An e-mail was given up and will not be sent again by itself.",
+    "email.bounced": "A mail server that had taken an e-mail over could not deliver it.",
 }
 
 FROM_THE_SENDER = frozenset({"id", "specversion"})  # required by CloudEvents; the defaults are for messages made here

@@ -70,12 +70,14 @@ class Metrics:
         self._under_way += 1
         return time.perf_counter()
 
-    def finish(self, began: float, method: str, route: str, status: int) -> None:
-        """Note that it is answered; a few microseconds, as every page pays them."""
+    def finish(self, began: float, method: str, route: str, status: int) -> float:
+        """Note that it is answered, and return in how many seconds; cheap, as every page pays for it."""
         self._under_way -= 1
         key = (method, route, status)
         series = self._series.get(key) or self._new_series(key)
-        series.observe(time.perf_counter() - began)
+        taken = time.perf_counter() - began
+        series.observe(taken)
+        return taken
 
     def _new_series(self, key: tuple[str, str, int]) -> Histogram:
         method, route, status = key

@@ -16,6 +16,7 @@ from shared.background import Nudge, first_of
 from shared.bus import Bus, PublishError
 from shared.database import Connection, Database
 from shared.messages import Message, decode, encode
+from shared.topology import UNCONSUMED
 
 RELAY_LOCK = 0x_FA65_0002  # advisory lock: one relay of a database at a time, so that messages keep their order
 BATCH = 100  # messages published side by side
@@ -27,14 +28,26 @@ log = structlog.get_logger()
 
 async def record(connection: Connection, message: Message) -> None:
     """Owe `message` to the bus from this transaction's commit on."""
+    await record_all(connection, [message])
+
+
+INSERT = "INSERT INTO outbox (message_id, type, body)"  # for statements that record what they change by themselves
+
+
+async def record_all(connection: Connection, messages: Sequence[Message]) -> None:
+    """Owe all of `messages` to the bus, in their order, from this transaction's commit on."""
+    if messages:
+        await connection.execute(
+            f"{INSERT} SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])",  # noqa: S608 - a constant
+            *columns(messages),
+        )
+
+
+def columns(messages: Sequence[Message]) -> tuple[list[UUID], list[str], list[str]]:
+    """Return what `INSERT` wants of the messages, a list a column."""
     correlation = structlog.contextvars.get_contextvars().get("correlation_id", "")
-    stamped = message.model_copy(update={"correlationid": message.correlationid or correlation})
-    await connection.execute(
-        "INSERT INTO outbox (message_id, type, body) VALUES ($1, $2, $3)",
-        stamped.id,
-        stamped.type,
-        encode(stamped).decode(),
-    )
+    stamped = [m if m.correlationid else m.model_copy(update={"correlationid": correlation}) for m in messages]
+    return [m.id for m in stamped], [m.type for m in stamped], [encode(m).decode() for m in stamped]
 
 
 class Relay:
@@ -51,7 +64,11 @@ class Relay:
         async with self._database.connection() as connection:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", RELAY_LOCK):  # noqa: ASYNC110 - another process holds it
                 await asyncio.sleep(POLL)
-            await self._relay(connection)  # the pool takes the lock back with the connection
+            try:
+                await self._relay(connection)
+            finally:
+                if not connection.is_closed():
+                    await connection.execute("SELECT pg_advisory_unlock($1)", RELAY_LOCK)
 
     async def _relay(self, connection: Connection) -> None:
         while True:
@@ -63,8 +80,11 @@ class Relay:
 
     async def _publish_all(self, connection: Connection, rows: Sequence[asyncpg.Record]) -> None:
         taken = await asyncio.gather(*(self._publish(row["body"]) for row in rows))
-        await settle(connection, [row["message_id"] for row, done in zip(rows, taken, strict=True) if done])
-        await postpone(connection, [row["message_id"] for row, done in zip(rows, taken, strict=True) if not done])
+        settled = [row["message_id"] for row, done in zip(rows, taken, strict=True) if done]
+        if settled:
+            await settle(connection, settled)
+        if len(settled) < len(rows):
+            await postpone(connection, [row["message_id"] for row, done in zip(rows, taken, strict=True) if not done])
 
     async def _publish(self, body: str) -> bool:
         message = decode(body)
@@ -74,7 +94,8 @@ class Relay:
             except PublishError as error:
                 log.warning("message not taken by the bus", type=message.type, message=str(message.id), why=str(error))
                 return False
-            log.info("message published", type=message.type, message=str(message.id))
+            say = log.debug if message.type in UNCONSUMED else log.info  # what nobody waits for is no news
+            say("message published", type=message.type, message=str(message.id))
             return True
 
 

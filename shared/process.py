@@ -2,8 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 import structlog
@@ -21,7 +22,11 @@ from shared.web import server
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 Settings_contra = TypeVar("Settings_contra", bound=ServiceSettings, contravariant=True)
 
-USAGE = "[migrate | dead-letters list|show ID|retry ID|retry --all|drop ID|drop --all]"
+T = TypeVar("T")
+Command = Callable[[SettingsT, list[str]], Coroutine[None, None, int]]
+"""What a service does besides, with the words after its name; returns the exit status (sysexits.h)."""
+
+USAGE = "migrate | dead-letters list|show ID|retry ID|retry --all|drop ID|drop --all"
 
 log = structlog.get_logger()
 
@@ -34,7 +39,13 @@ class Build(Protocol[Settings_contra]):
         ...
 
 
-def main(service: str, kind: type[SettingsT], build: Build[SettingsT], migrations_folder: Path) -> None:
+def main(
+    service: str,
+    kind: type[SettingsT],
+    build: Build[SettingsT],
+    migrations_folder: Path,
+    commands_of_its_own: Mapping[str, Command[SettingsT]] = MappingProxyType({}),
+) -> None:
     """Read the settings, then do what the command line says: serve until told to stop, unless it says otherwise.
 
     A loop that ends while serving ends the process with status 1.
@@ -51,8 +62,11 @@ def main(service: str, kind: type[SettingsT], build: Build[SettingsT], migration
             run(_migrate(service, settings, migrations_folder))
         case ["dead-letters", *words] if command := _dead_letters(words, service, settings):
             run(_say(command))
+        case [word, *words] if word in commands_of_its_own:
+            sys.exit(run(commands_of_its_own[word](settings, words)))
         case _:
-            sys.exit(f"usage: python -m services.{service} {USAGE}")
+            usage = " | ".join([USAGE, *commands_of_its_own])
+            sys.exit(f"usage: python -m services.{service} [{usage}]")
 
 
 def _dead_letters(words: list[str], service: str, settings: ServiceSettings) -> Coroutine[None, None, str] | None:
@@ -78,11 +92,11 @@ async def _serve(app: web.Application, settings: ServiceSettings) -> None:
     await server.run(app, server.listen(settings.host, settings.port))
 
 
-def run(work: Coroutine[None, None, None]) -> None:
-    """Run `work` to its end; what ends it before that is one line of the log, and status 1."""
+def run(work: Coroutine[None, None, T]) -> T:
+    """Run `work` to its end and return what it does; what ends it before that is one line of the log, and status 1."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(work)
+            return runner.run(work)
     except (OSError, RuntimeError) as error:
         log.error("ended", why=f"{type(error).__name__}: {error}")  # noqa: TRY400 - one line says it
         sys.exit(1)

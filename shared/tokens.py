@@ -2,18 +2,24 @@
 
 A token is base64url(registration id, 16 bytes | link version, 2 bytes | HMAC-SHA-256 truncated to 16 bytes, RFC 2104),
 with a key of its own per purpose. It is revoked by raising the registration's link version.
+
+A tag stands in an address that mail servers write to (VERP): base32(id, 16 bytes | HMAC-SHA-256 truncated to 10 bytes),
+in lower case, as not every server on the way keeps the case of a local part, which may have 64 characters at most.
 """
 
 import base64
 import binascii
 import hmac
 import struct
+from functools import cache
 from typing import Literal, NamedTuple
 from uuid import UUID
 
 Purpose = Literal["manage", "unsubscribe", "watch"]
+TagPurpose = Literal["bounce", "reply"]
 _BODY = struct.Struct(">16sH")
 _MAC_BYTES = 16
+_TAG_MAC_BYTES = 10  # nobody guesses 80 bits by sending e-mails
 
 
 class Link(NamedTuple):
@@ -46,6 +52,29 @@ def verify(keys: tuple[bytes, ...], purpose: Purpose, token: str) -> Link:
     return Link(UUID(bytes=identifier), version)
 
 
-def _mac(key: bytes, purpose: Purpose, body: bytes) -> bytes:
-    purpose_key = hmac.digest(key, f"fagseminar/{purpose}".encode(), "sha256")
-    return hmac.digest(purpose_key, body, "sha256")[:_MAC_BYTES]
+def tag(keys: tuple[bytes, ...], purpose: TagPurpose, identifier: UUID) -> str:
+    """Return the tag for an e-mail or a registration, 42 characters of an address."""
+    raw = identifier.bytes + _mac(keys[0], purpose, identifier.bytes)[:_TAG_MAC_BYTES]
+    return base64.b32encode(raw).rstrip(b"=").decode().lower()
+
+
+def read_tag(keys: tuple[bytes, ...], purpose: TagPurpose, tag: str) -> UUID:
+    """Return what `tag` stands for, whatever its case; raises InvalidTokenError as `verify` does."""
+    try:
+        raw = base64.b32decode(tag.upper() + "=" * (-len(tag) % 8))
+        identifier = UUID(bytes=raw[:16])
+    except (binascii.Error, ValueError) as error:
+        raise InvalidTokenError("not a tag") from error
+    macs = [_mac(key, purpose, identifier.bytes)[:_TAG_MAC_BYTES] for key in keys]
+    if not any([hmac.compare_digest(raw[16:], mac) for mac in macs]):  # noqa: C419 - constant time
+        raise InvalidTokenError("signature does not match")
+    return identifier
+
+
+def _mac(key: bytes, purpose: Purpose | TagPurpose, body: bytes) -> bytes:
+    return hmac.digest(_purpose_key(key, purpose), body, "sha256")[:_MAC_BYTES]
+
+
+@cache
+def _purpose_key(key: bytes, purpose: Purpose | TagPurpose) -> bytes:
+    return hmac.digest(key, f"fagseminar/{purpose}".encode(), "sha256")

@@ -35,7 +35,7 @@ QUEUES: dict[str, frozenset[str]] = {
 }
 
 # For whoever wants to listen; published without `mandatory`, since nobody has to.
-UNCONSUMED = frozenset({"email.sent", "email.failed", "registration.erased"})
+UNCONSUMED = frozenset({"email.sent", "email.failed", "email.bounced", "registration.erased"})
 
 RETRY_DELAYS = (1, 5, 30, 120, 600)  # seconds; after the last a message is dead
 """How long a failed message rests before each further attempt at one consumer."""

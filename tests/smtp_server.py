@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Literal
 
 Misbehaviour = Literal[
-    "451 to RCPT", "550 to RCPT", "451 to DATA", "554 after the dot", "drops after the dot", "stalls"
+    "421 to RCPT", "451 to RCPT", "550 to RCPT", "451 to DATA", "554 after the dot", "drops after the dot", "stalls"
 ]
 
 
@@ -20,6 +20,9 @@ class ScriptedSmtp:
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
         self.port = 0
+        self.connections = 0
+        self.extensions: list[str] = []
+        self.options: list[bytes] = []  # of each MAIL
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["ScriptedSmtp"]:
@@ -36,6 +39,7 @@ class ScriptedSmtp:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            self.connections += 1
             writer.write(b"220 scripted\r\n")
             while line := await reader.readline():
                 verb = line.split()[0].upper() if line.split() else b""
@@ -52,13 +56,18 @@ class ScriptedSmtp:
         if verb == b"RCPT":
             self.before_data.set()
             await self.may_go_on.wait()
-            bad = self._takes("451 to RCPT", "550 to RCPT")
+            bad = self._takes("421 to RCPT", "451 to RCPT", "550 to RCPT")
             address = line.partition(b":")[2].strip()  # which servers like to repeat
             writer.write(b"%s %s: no\r\n" % (bad[:3].encode(), address) if bad else b"250 ok\r\n")
-        elif verb == b"DATA":
+            await writer.drain()
+            return bad != "421 to RCPT"
+        if verb == b"DATA":
             return await self._take_data(reader, writer)
-        else:
-            writer.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 ok\r\n")
+        if verb == b"EHLO":
+            writer.write("".join(f"250-{name}\r\n" for name in ("scripted", *self.extensions)).encode())
+        if verb == b"MAIL":
+            self.options.append(line.partition(b">")[2].strip())
+        writer.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 ok\r\n")
         await writer.drain()
         return verb != b"QUIT"
 

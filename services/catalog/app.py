@@ -31,7 +31,7 @@ def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Applica
     """Wire the service; nothing connects before the application starts."""
     statement = settings.accessibility_statement_url
     desk = (*sign_in.ROUTES, *form_pages.ROUTES, *organiser_yaml.ROUTES, *organiser_actions.ROUTES, *organiser.ROUTES)
-    routes = (*api.ROUTES, *feeds.ROUTES, *desk, *pages.ROUTES)
+    routes = (*pages.ROUTES, *feeds.ROUTES, *api.ROUTES, *desk)  # what is asked for most is found first
     site = {"accessibility_statement_url": statement, "public_url": settings.public_url}
     app = new_application(settings, clock, HERE / "templates", routes, **site)
     app[PAGES] = PageCache()

@@ -64,8 +64,9 @@ async def retry_email(request: web.Request) -> web.Response:
         state = await store.retry(connection, identifier)
     if state is None:
         raise not_found("e-mail")
-    if state not in (State.FAILED, State.PENDING):
-        raise Problem(409, "not-retriable", f"The e-mail is {state}; only one that failed or rests is tried again")
+    if state not in (State.FAILED, State.BOUNCED, State.PENDING):
+        detail = f"The e-mail is {state}; only one that failed, came back or rests is tried again"
+        raise Problem(409, "not-retriable", detail)
     return json_answer(Retried(id=identifier), status=202)
 
 

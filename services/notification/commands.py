@@ -3,12 +3,18 @@
 from datetime import datetime
 from uuid import UUID
 
-from services.notification import store
+from services.notification import store, store_claims, store_inbound
+from services.notification.bounces import Bounced
 from services.notification.change import Change
-from services.notification.model import QUIET, Kind, consequences, owed
+from services.notification.model import QUIET, Kind, attends, consequences, owed
 from services.notification.rehearsal import Batch, Foreseen, Outlook, compare, foresee, outgoing
+from services.notification.rendering import ascii_address, message_id
+from shared import outbox
 from shared.database import Connection
-from shared.messages import RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
+from shared.logs import redact
+from shared.messages import EmailSnapshot, Message, RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
+
+MANY = 1000  # e-mails written at once
 
 
 async def learn_of_seminar(
@@ -22,8 +28,8 @@ async def learn_of_seminar(
     follows = consequences(known, seminar, rules, now)
     await store.keep_seminar(connection, follows.kept)
     await store.keep_rules(connection, seminar.slug, [rule for rule in follows.rules if rule not in rules])
-    if follows.notice:
-        await store.insert_notices(connection, seminar.slug, follows.notice, correlation_id)
+    if follows.notice and await store.insert_notices(connection, seminar.slug, follows.notice, correlation_id) > MANY:
+        await store.make_known(connection)
 
 
 async def rehearse(connection: Connection, slug: str, change: Change | None, now: datetime) -> Foreseen | None:
@@ -62,7 +68,7 @@ async def learn_of_registration(
         await store.supersede_changes(connection, registration.id)
         due_at = now + QUIET if kind is Kind.CHANGED else now
         await store.insert_email(connection, registration, kind, registration.version, due_at, correlation_id)
-    if registration.status is RegistrationStatus.CONFIRMED:
+    if attends(registration):
         await store.remind_late_comer(connection, registration)
     seminar = await store.get_seminar(connection, registration.seminar)
     if seminar and seminar.status == "cancelled" and registration.status is not RegistrationStatus.CANCELLED:
@@ -88,12 +94,45 @@ async def send_link_again(
     await store.insert_email(connection, registration, Kind.LINK_AGAIN, request, now, correlation_id)
 
 
+async def offer_to_cancel(connection: Connection, registration: RegistrationSnapshot, now: datetime) -> bool:
+    """Owe somebody whose calendar has declined the link to cancel by, once for how their registration stands."""
+    if registration.status is not RegistrationStatus.CONFIRMED:
+        return False
+    await store.insert_email(connection, registration, Kind.DECLINED, registration.version, now, "")
+    return True
+
+
+async def note_bounce(connection: Connection, email: UUID, bounced: Bounced, now: datetime, public_url: str) -> bool:
+    """Note that the e-mail has not arrived, and write no more to an address that takes none; False if it had not left.
+
+    Another address than the one that stands by now, or one that it was passed on to, says nothing of that.
+    """
+    row = await store_inbound.mark_bounced(connection, email, f"returned: {bounced.status}", bounced.diagnostic)
+    if row is None:
+        return False
+    if bounced.permanent and ascii_address(row["address"]).lower() in bounced.recipients:
+        await store_claims.suppress(connection, row["registration"])
+    data = EmailSnapshot(
+        id=email,
+        registration=row["registration"],
+        seminar=row["seminar"],
+        kind=row["kind"],
+        generation=row["generation"],
+        message_id=message_id(email, public_url),
+        smtp_reply=redact(bounced.diagnostic),
+    )
+    told = Message(source="/notification", type="email.bounced", subject=str(email), time=now, data=data)
+    await outbox.record(connection, told)
+    return True
+
+
 async def materialise_due(connection: Connection, now: datetime) -> str | None:
     """Write the e-mails of one rule whose moment has come; return its name, None if there is none."""
     rule = await store.lock_due_rule(connection, now)
     if rule is None:
         return None
-    await store.materialise(connection, rule)
+    if await store.materialise(connection, rule) > MANY:
+        await store.make_known(connection)
     return str(rule["rule"])
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 
 from prometheus_client import Counter, Histogram
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -9,7 +10,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from services.notification import store
 from services.notification.model import Kind, State
 from services.notification.smtp import Result
-from services.notification.store import Claim
+from services.notification.store_claims import Claim
 from shared.database import Connection
 from shared.metrics import LONG, Metrics
 
@@ -18,6 +19,7 @@ OUTCOMES = {
     Result.REFUSED: "failed",
     Result.POSTPONED: "postponed",
     Result.AMBIGUOUS: "ambiguous",
+    Result.UNREACHED: "postponed",
     Result.WITHDRAWN: "withdrawn",
 }
 
@@ -49,9 +51,13 @@ class Figures:
 
     def settled(self, claim: Claim, result: Result, now: datetime) -> None:
         """Count what came of the dialogue."""
-        self._attempts.labels(claim.kind, OUTCOMES[result]).inc()
+        self._counter(claim.kind, result).inc()
         if result is Result.ACCEPTED:
             self._lateness.labels(claim.kind).observe(max(0.0, (now - claim.due_at).total_seconds()))
+
+    @cache  # noqa: B019 - one for each process; finding a counter by its labels takes longer than counting
+    def _counter(self, kind: Kind, result: Result) -> Counter:
+        return self._attempts.labels(kind, OUTCOMES[result])
 
     def closed(self, claim: Claim, state: State) -> None:
         """Count one that was not sent, and will not be."""

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     CUT_OFF = "cut_off"  # no seat has become free in time
     CANCELLED = "cancelled"
     LINK_AGAIN = "link_again"
+    DECLINED = "declined"  # in their calendar, which is no cancelling yet
     REMINDER = "reminder"
     SEMINAR_MOVED = "seminar_moved"
     SEMINAR_CHANGED = "seminar_changed"
@@ -28,11 +29,12 @@ class Kind(StrEnum):
 
 
 class State(StrEnum):
-    """What has become of an e-mail; the last five are final."""
+    """What has become of an e-mail; the last six are final."""
 
     PENDING = "pending"
     SENDING = "sending"  # claimed under a lease
     SENT = "sent"  # the SMTP server took it over
+    BOUNCED = "bounced"  # the SMTP server took it over, and another reported that it could not be delivered
     FAILED = "failed"  # the SMTP server refused it for good, or for so long that it became worthless
     COVERED = "covered"  # an e-mail sent at sign-up said it already
     SUPERSEDED = "superseded"  # a later e-mail says it better
@@ -64,6 +66,16 @@ def _owed_to_confirmed(told: RegistrationSnapshot | None, attendance: Attendance
     if told is None:
         return Kind.CONFIRMATION
     return Kind.PROMOTED if told.attendance is attendance else Kind.SWITCHED
+
+
+def attends(registration: RegistrationSnapshot) -> Attendance | None:
+    """Return how somebody attends, None if they do not: who waits for a seat may do so online meanwhile."""
+    match registration.status:
+        case RegistrationStatus.CONFIRMED:
+            return registration.attendance
+        case RegistrationStatus.WAITLISTED if registration.online_meanwhile:
+            return Attendance.ONLINE
+    return None
 
 
 # --- reminders ---
@@ -285,6 +297,7 @@ class Claimed(NamedTuple):
     rule_due_at: datetime | None = None
     rule_expires_at: datetime | None = None
     counted: bool = False  # whether those who came were checked in, so that who was not has missed it
+    earlier: int = 0  # how far the address's calendar entry had come before it signed up anew
 
 
 class Verdict(NamedTuple):
@@ -330,6 +343,7 @@ CONCERNS = {  # whom it is of use to: who has left and who waits have nothing of
     Kind.SEMINAR_CHANGED: _STANDS,
     Kind.SEMINAR_CANCELLED: _STANDS,
     Kind.RECORDING: _COMES,
+    Kind.DECLINED: _COMES,
 }
 
 
@@ -358,7 +372,7 @@ def _close_late(email: Claimed, now: datetime) -> Verdict | None:
 
 def _close_reminder(email: Claimed, now: datetime) -> Verdict | None:
     registration = email.registration
-    if registration.status is not RegistrationStatus.CONFIRMED or registration.confirmed_at is None:
+    if attends(registration) is None or registration.confirmed_at is None:
         return Verdict(State.SKIPPED, f"the registration is {registration.status}")
     if email.rule_due_at is None or email.rule_expires_at is None or email.generation != email.rule_generation:
         return Verdict(State.SUPERSEDED, "the rule has another moment by now")

@@ -145,6 +145,7 @@ class Batch(NamedTuple):
     due_at: datetime
     attendance: Attendance
     status: RegistrationStatus
+    meanwhile: bool  # whether they attend online until there is a seat
     language: Language
     unsubscribed: bool
     suppressed: bool
@@ -179,7 +180,9 @@ def _claimed(outlook: Outlook, batch: Batch) -> Claimed:
         kind=batch.kind,
         generation=batch.generation,
         attempts=1,
-        registration=_somebody(outlook.seminar, batch.attendance, batch.language, batch.status),
+        registration=_somebody(
+            outlook.seminar, batch.attendance, batch.language, batch.status, meanwhile=batch.meanwhile
+        ),
         seminar=outlook.seminar,
         noticed=outlook.kept.notice.generation if outlook.kept.notice else 0,
         unsubscribed=batch.unsubscribed,
@@ -198,7 +201,12 @@ def sample(seminar: SeminarSnapshot, kind: Kind, attendance: Attendance, languag
 
 
 def _somebody(
-    seminar: SeminarSnapshot, attendance: Attendance, language: Language, status: RegistrationStatus
+    seminar: SeminarSnapshot,
+    attendance: Attendance,
+    language: Language,
+    status: RegistrationStatus,
+    *,
+    meanwhile: bool = False,
 ) -> RegistrationSnapshot:
     return RegistrationSnapshot(
         id=NOBODY,
@@ -211,6 +219,7 @@ def _somebody(
         language=language,
         registered_at=LONG_AGO,
         confirmed_at=LONG_AGO,
+        online_meanwhile=meanwhile,
         place=1 if status is RegistrationStatus.WAITLISTED else None,
     )
 

@@ -1,15 +1,17 @@
 """Every SQL statement of notification."""
 
+from collections.abc import Collection
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 
-from services.notification.model import CONCERNS, Claimed, Kept, KeptRule, Kind, Notice, RuleState, State, Verdict
+from services.notification.model import CONCERNS, Kept, KeptRule, Kind, Notice, RuleState, State, attends
 from services.notification.rehearsal import Batch
 from shared.database import Connection
 from shared.messages import Attendance, RegistrationSnapshot, RegistrationStatus, SeminarSnapshot
+
+LONGEST_WRITING = 600  # seconds that the e-mails of one rule may take to be written
 
 # --- what is known of seminars and registrations ---
 
@@ -30,6 +32,12 @@ async def get_kept(connection: Connection, slug: str) -> Kept | None:
     notice = Notice(Kind(row["notice"]), row["notice_due_at"], row["noticed"]) if row["notice"] else None
     told = SeminarSnapshot.model_validate(row["told"]) if row["told"] else None
     return Kept(SeminarSnapshot.model_validate(row["snapshot"]), notice, told)
+
+
+async def get_seminars(connection: Connection, slugs: Collection[str]) -> dict[str, SeminarSnapshot]:
+    """Return those of the seminars that are known."""
+    rows = await connection.fetch("SELECT slug, snapshot FROM seminars WHERE slug = ANY($1)", list(slugs))
+    return {slug: SeminarSnapshot.model_validate(snapshot) for slug, snapshot in rows}
 
 
 async def get_seminar(connection: Connection, slug: str) -> SeminarSnapshot | None:
@@ -67,10 +75,12 @@ async def lock_registration(connection: Connection, registration: UUID) -> Regis
 
 
 async def keep_registration(connection: Connection, registration: RegistrationSnapshot) -> None:
-    """Keep the snapshot as the newest."""
+    """Keep the snapshot as the newest; its columns say how somebody attends, and since when."""
     await connection.execute(
-        "INSERT INTO registrations (id, seminar, version, status, attendance, confirmed_at, snapshot)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE"
+        "INSERT INTO registrations (id, seminar, version, status, attendance, confirmed_at, snapshot, earlier)"
+        " SELECT $1, $2, $3, $4, $5, $6, $7, coalesce(max(version + earlier), 0) FROM registrations"
+        " WHERE seminar = $2 AND lower(snapshot->>'email') = lower($7::jsonb->>'email') AND id <> $1"
+        " ON CONFLICT (id) DO UPDATE"
         " SET version = excluded.version, status = excluded.status, attendance = excluded.attendance,"
         " confirmed_at = excluded.confirmed_at, snapshot = excluded.snapshot,"
         " suppressed = registrations.suppressed AND registrations.snapshot->>'email' = excluded.snapshot->>'email'",
@@ -78,8 +88,8 @@ async def keep_registration(connection: Connection, registration: RegistrationSn
         registration.seminar,
         registration.version,
         registration.status,
-        registration.attendance,
-        registration.confirmed_at,
+        attends(registration) or registration.attendance,
+        registration.confirmed_at if attends(registration) else None,
         registration.model_dump(mode="json"),
     )
 
@@ -143,18 +153,22 @@ async def lock_due_rule(connection: Connection, now: datetime) -> asyncpg.Record
     None may also mean that another replica has just taken the one found.
     """
     return await connection.fetchrow(
-        "SELECT seminar, rule, attendance, generation, due_at FROM reminder_rules"
+        "SELECT seminar, rule, attendance, generation, due_at, expires_at FROM reminder_rules"
         " WHERE state = 'scheduled' AND due_at <= $1 ORDER BY expires_at LIMIT 1 FOR UPDATE",
         now,
     )
 
 
 async def materialise(connection: Connection, rule: asyncpg.Record) -> int:
-    """Write the rule's e-mails, one for everyone who was confirmed by its moment; return how many."""
+    """Write the rule's e-mails, one for everyone who was confirmed by its moment; return how many.
+
+    However many they are it is one statement, which may take its time: about 20 s a million.
+    """
+    await connection.execute(f"SET LOCAL statement_timeout = '{LONGEST_WRITING} s'")
     count = await connection.fetchval(
-        "WITH written AS (INSERT INTO emails (registration, seminar, kind, rule, generation, due_at)"
-        " SELECT id, seminar, 'reminder', $2, $4, $5 FROM registrations"
-        " WHERE seminar = $1 AND attendance = $3 AND status = 'confirmed' AND confirmed_at <= $5"
+        "WITH written AS (INSERT INTO emails (registration, seminar, kind, rule, generation, due_at, urgency)"
+        " SELECT id, seminar, 'reminder', $2, $4, $5, $6 FROM registrations"
+        " WHERE seminar = $1 AND attendance = $3 AND confirmed_at <= $5"
         " ON CONFLICT DO NOTHING RETURNING 1),"
         " closed AS (UPDATE reminder_rules SET state = 'materialised'"
         " WHERE seminar = $1 AND rule = $2 AND attendance = $3) SELECT count(*) FROM written",
@@ -163,8 +177,15 @@ async def materialise(connection: Connection, rule: asyncpg.Record) -> int:
         rule["attendance"],
         rule["generation"],
         rule["due_at"],
+        rule["expires_at"],
+        timeout=LONGEST_WRITING,
     )
     return int(count)
+
+
+async def make_known(connection: Connection) -> None:
+    """Have the planner know how the e-mails have grown, or what is planned for a few would be done to many."""
+    await connection.execute("ANALYZE emails")
 
 
 async def next_due(connection: Connection) -> datetime | None:
@@ -183,13 +204,13 @@ async def remind_late_comer(connection: Connection, registration: RegistrationSn
     """
     await connection.execute(
         "WITH rules AS (SELECT * FROM reminder_rules WHERE seminar = $1 AND attendance = $2 FOR SHARE)"
-        " INSERT INTO emails (registration, seminar, kind, rule, generation, due_at, state, reason)"
-        " SELECT $3, $1, 'reminder', rule, generation, due_at,"
+        " INSERT INTO emails (registration, seminar, kind, rule, generation, due_at, urgency, state, reason)"
+        " SELECT $3, $1, 'reminder', rule, generation, due_at, expires_at,"
         " CASE WHEN due_at < $4 THEN 'covered' ELSE 'pending' END,"
         " CASE WHEN due_at < $4 THEN 'said when they signed up' END"
         " FROM rules WHERE due_at < $4 OR state = 'materialised' ON CONFLICT DO NOTHING",
         registration.seminar,
-        registration.attendance,
+        attends(registration),
         registration.id,
         registration.confirmed_at,
     )
@@ -200,7 +221,8 @@ async def reminders(connection: Connection, seminar: str) -> list[asyncpg.Record
     return await connection.fetch(
         "SELECT r.rule, r.attendance, r.due_at, r.expires_at, r.state, r.generation,"
         " CASE WHEN r.state = 'scheduled' THEN (SELECT count(*) FROM registrations g WHERE g.seminar = r.seminar"
-        "   AND g.attendance = r.attendance AND g.status = 'confirmed' AND NOT g.unsubscribed AND NOT g.suppressed)"
+        "   AND g.attendance = r.attendance AND g.confirmed_at IS NOT NULL"
+        "   AND NOT g.unsubscribed AND NOT g.suppressed)"
         " ELSE (SELECT count(*) FROM emails e JOIN registrations g ON g.id = e.registration"
         "   WHERE e.seminar = r.seminar AND e.rule = r.rule AND e.generation = r.generation"
         "   AND g.attendance = r.attendance AND e.state IN ('pending', 'sending', 'sent', 'failed')) END AS recipients"
@@ -240,11 +262,12 @@ NOT_TOLD = (
 )
 
 
-async def insert_notices(connection: Connection, seminar: str, notice: Notice, correlation_id: str) -> None:
-    """Owe everyone whom it concerns a notice about the seminar."""
-    await connection.execute(
-        "INSERT INTO emails (registration, seminar, kind, generation, due_at, correlation_id)"
-        " SELECT g.id, g.seminar, $2, $3, $4, $5 FROM registrations g"
+async def insert_notices(connection: Connection, seminar: str, notice: Notice, correlation_id: str) -> int:
+    """Owe everyone whom it concerns a notice about the seminar; return how many that is."""
+    status = await connection.execute(
+        "INSERT INTO emails (registration, seminar, kind, generation, due_at, correlation_id, urgency)"
+        " SELECT g.id, g.seminar, $2, $3, $4, $5, greatest($4, (s.snapshot->>'end')::timestamptz)"
+        " FROM registrations g JOIN seminars s ON s.slug = g.seminar"
         f" WHERE g.seminar = $1 AND g.status = ANY ($6::text[]) AND {NOT_TOLD} ON CONFLICT DO NOTHING",
         seminar,
         notice.kind,
@@ -253,6 +276,7 @@ async def insert_notices(connection: Connection, seminar: str, notice: Notice, c
         correlation_id,
         list(CONCERNS[notice.kind]),
     )
+    return int(status.split()[-1])
 
 
 async def supersede_changes(connection: Connection, registration: UUID) -> None:
@@ -262,45 +286,6 @@ async def supersede_changes(connection: Connection, registration: UUID) -> None:
         " WHERE registration = $1 AND kind = 'changed' AND state = 'pending'",
         registration,
     )
-
-
-class Claim(NamedTuple):
-    """An e-mail that is this replica's own until its lease runs out."""
-
-    id: UUID
-    registration: UUID
-    fence: int
-    correlation_id: str
-    kind: Kind
-    due_at: datetime
-    doubtful: bool  # whether a copy may have left with a process that did not live to say so
-
-
-async def claim(connection: Connection, now: datetime, lease: float, most: int, holder: str) -> list[Claim]:
-    """Claim up to `most` e-mails that are due, for `lease` seconds; what expires soonest first.
-
-    Rows whose lease has run out are claimed anew. If their DATA had begun, a copy may have arrived: it is counted.
-    Reminders of another generation than their rule's are left where they are.
-    """
-    rows = await connection.fetch(
-        "WITH ready AS (SELECT e.id, e.data_begun_at IS NOT NULL AS doubtful FROM emails e"
-        " JOIN registrations g ON g.id = e.registration JOIN seminars s ON s.slug = e.seminar"
-        " LEFT JOIN reminder_rules r ON r.seminar = e.seminar AND r.rule = e.rule AND r.attendance = g.attendance"
-        " WHERE ((e.state = 'pending' AND e.retry_at <= clock_timestamp())"
-        "   OR (e.state = 'sending' AND e.lease_until <= clock_timestamp()))"
-        " AND e.due_at <= $1 AND (r.generation IS NULL OR r.generation = e.generation)"
-        " ORDER BY r.expires_at NULLS FIRST, e.due_at LIMIT $3 FOR UPDATE OF e SKIP LOCKED)"
-        " UPDATE emails e SET fence = fence + 1, attempts = attempts + 1, state = 'sending',"
-        " ambiguous = ambiguous + (data_begun_at IS NOT NULL)::integer, data_begun_at = NULL,"
-        " lease_until = clock_timestamp() + make_interval(secs => $2), claimed_by = $4"
-        " FROM ready WHERE e.id = ready.id"
-        " RETURNING e.id, e.registration, e.fence, e.correlation_id, e.kind, e.due_at, ready.doubtful",
-        now,
-        lease,
-        most,
-        holder,
-    )
-    return [Claim(**dict(row) | {"kind": Kind(row["kind"])}) for row in rows]
 
 
 async def due(connection: Connection, now: datetime) -> list[asyncpg.Record]:
@@ -316,84 +301,6 @@ async def due(connection: Connection, now: datetime) -> list[asyncpg.Record]:
         " AND (r.generation IS NULL OR r.generation = e.generation) GROUP BY e.kind",
         now,
     )
-
-
-async def look_at(connection: Connection, email: UUID) -> Claimed:
-    """Return the e-mail with its person, its seminar and its rule as they stand."""
-    row = await connection.fetchrow(
-        "SELECT e.kind, e.generation, e.attempts, g.snapshot AS registration, s.snapshot AS seminar, s.noticed,"
-        " s.counted, g.unsubscribed, g.suppressed, r.generation AS rule_generation, r.due_at AS rule_due_at,"
-        " r.expires_at AS rule_expires_at FROM emails e"
-        " JOIN registrations g ON g.id = e.registration JOIN seminars s ON s.slug = e.seminar"
-        " LEFT JOIN reminder_rules r ON r.seminar = e.seminar AND r.rule = e.rule AND r.attendance = g.attendance"
-        " WHERE e.id = $1",
-        email,
-    )
-    if row is None:
-        raise LookupError(str(email))
-    seen = dict(row)
-    seen["kind"] = Kind(row["kind"])
-    seen["registration"] = RegistrationSnapshot.model_validate(row["registration"])
-    seen["seminar"] = SeminarSnapshot.model_validate(row["seminar"])
-    return Claimed(**seen)
-
-
-async def begin_data(connection: Connection, claim: Claim, margin: float) -> bool:
-    """Note that the content is about to leave; False if the lease is another's or ends within `margin` seconds."""
-    done = await connection.fetchval(
-        "UPDATE emails SET data_begun_at = clock_timestamp() WHERE id = $1 AND fence = $2 AND state = 'sending'"
-        " AND lease_until > clock_timestamp() + make_interval(secs => $3) RETURNING true",
-        claim.id,
-        claim.fence,
-        margin,
-    )
-    return done is not None
-
-
-async def mark_sent(connection: Connection, claim: Claim, reply: str, now: datetime) -> bool:
-    """Note that the server took it over; False if the claim is no longer ours."""
-    done = await connection.fetchval(
-        "UPDATE emails SET state = 'sent', sent_at = $4, smtp_reply = $3, lease_until = NULL, data_begun_at = NULL"
-        " WHERE id = $1 AND fence = $2 AND state = 'sending' RETURNING true",
-        claim.id,
-        claim.fence,
-        reply,
-        now,
-    )
-    return done is not None
-
-
-async def close(connection: Connection, claim: Claim, verdict: Verdict, reply: str | None = None) -> bool:
-    """Close the e-mail unsent; False if the claim is no longer ours."""
-    done = await connection.fetchval(
-        "UPDATE emails SET state = $3, reason = $4, smtp_reply = coalesce($5, smtp_reply), lease_until = NULL,"
-        " data_begun_at = NULL WHERE id = $1 AND fence = $2 AND state = 'sending' RETURNING true",
-        claim.id,
-        claim.fence,
-        verdict.state,
-        verdict.reason,
-        reply,
-    )
-    return done is not None
-
-
-async def postpone(connection: Connection, claim: Claim, delay: float, reply: str | None, *, ambiguous: bool) -> None:
-    """Give the claim back, to be tried again in `delay` seconds; `ambiguous` if a copy may have arrived."""
-    await connection.execute(
-        "UPDATE emails SET state = 'pending', retry_at = clock_timestamp() + make_interval(secs => $3),"
-        " smtp_reply = coalesce($4, smtp_reply), ambiguous = ambiguous + $5::integer, lease_until = NULL,"
-        " data_begun_at = NULL WHERE id = $1 AND fence = $2 AND state = 'sending'",
-        claim.id,
-        claim.fence,
-        delay,
-        reply,
-        int(ambiguous),
-    )
-
-
-async def suppress(connection: Connection, registration: UUID) -> None:
-    """Note that the address refuses e-mail for good."""
-    await connection.execute("UPDATE registrations SET suppressed = true WHERE id = $1", registration)
 
 
 async def listing(
@@ -417,9 +324,9 @@ async def listing(
 
 
 async def retry(connection: Connection, email: UUID) -> State | None:
-    """Have a failed or resting e-mail tried again now; return the state it was in, None if there is none such."""
+    """Have an e-mail that failed, bounced or rests tried again now; return its state before, None if there is none."""
     state = await connection.fetchval("SELECT state FROM emails WHERE id = $1 FOR UPDATE", email)
-    if state in (State.FAILED, State.PENDING):
+    if state in (State.FAILED, State.BOUNCED, State.PENDING):
         await connection.execute(
             "UPDATE emails SET state = 'pending', reason = NULL, retry_at = '-infinity' WHERE id = $1", email
         )
@@ -432,7 +339,10 @@ async def retry(connection: Connection, email: UUID) -> State | None:
 
 # --- what is to come: counted by the database, judged by the model ---
 
-ALIKE = "g.attendance, g.status, g.snapshot->>'language', g.unsubscribed, g.suppressed"
+ALIKE = (
+    "g.attendance, g.status, g.status = 'waitlisted' AND g.confirmed_at IS NOT NULL, g.snapshot->>'language',"
+    " g.unsubscribed, g.suppressed"
+)
 
 
 async def unsent(connection: Connection, seminar: str, now: datetime) -> list[Batch]:
@@ -455,7 +365,7 @@ async def to_be_reminded(connection: Connection, seminar: str, rules: list[KeptR
         f"SELECT 'reminder', r.rule, r.generation, r.due_at, {ALIKE}, count(*)"
         " FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::integer[]) AS r (rule, way, due_at, generation)"
         " JOIN registrations g ON g.attendance = r.way"
-        " WHERE g.seminar = $1 AND g.status = 'confirmed' AND g.confirmed_at <= r.due_at"
+        " WHERE g.seminar = $1 AND g.confirmed_at <= r.due_at"
         f" GROUP BY r.rule, r.generation, r.due_at, {ALIKE}",
         seminar,
         [rule.rule for rule in rules],

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 from aiohttp import web
 
-from services.registration import commands, store
+from services.registration import commands, store, store_waiting_list
 from services.registration.answers import InPerson, Mine, Online, Outcome, Registered, Registrations, Summary
 from services.registration.figures import count_sign_up
 from services.registration.links import DeadLinkError, follow
@@ -39,6 +39,7 @@ REFUSALS = {
     Refusal.NOT_OFFERED: "The seminar cannot be attended that way",
     Refusal.NOT_OPEN: "Sign-up has not opened yet",
     Refusal.DEADLINE_PASSED: "The deadline for attending in person has passed",
+    Refusal.FULL: "All seats are taken, and the waiting list is closed",
     Refusal.OVER: "The seminar is over",
     Refusal.CANCELLED: "The seminar is cancelled",
 }
@@ -107,7 +108,7 @@ async def get_mine(request: web.Request) -> web.Response:
     """Answer with one's registration and its version as ETag."""
     async with request.app[DATABASE].connection() as connection:
         registration, _ = await bearer(request, connection)
-        place = await store.place_in_queue(connection, registration.id)
+        place = await store_waiting_list.place_in_queue(connection, registration.id)
     return _mine(registration, place)
 
 
@@ -124,7 +125,7 @@ async def patch_mine(request: web.Request) -> web.Response:
         details = fit(Details, standing.details.model_dump(mode="json") | fields)
         read, now = if_match(request), request.app[CLOCK].now()
         changed: Registration = await run(commands.change(connection, standing.id, details, now, read=read))
-        place = await store.place_in_queue(connection, changed.id)
+        place = await store_waiting_list.place_in_queue(connection, changed.id)
     return _mine(changed, place)
 
 
@@ -173,8 +174,8 @@ async def summarise(request: web.Request) -> web.Response:
     organiser_of(request)
     async with request.app[DATABASE].connection() as connection:
         seminar = await _asked_seminar(request, connection)
-        in_person = await store.taken(connection, seminar.slug, Attendance.IN_PERSON)
-        online = await store.taken(connection, seminar.slug, Attendance.ONLINE)
+        in_person = await store_waiting_list.standing(connection, seminar.slug, Attendance.IN_PERSON)
+        online = await store_waiting_list.standing(connection, seminar.slug, Attendance.ONLINE)
         cancelled = await store.count_cancelled(connection, seminar.slug)
     mode = seminar.attendance.get(Attendance.IN_PERSON)
     room = InPerson(**in_person._asdict(), capacity=mode.capacity if mode else 0)

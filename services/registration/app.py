@@ -5,8 +5,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from services.registration import api, consumers, figures, pages, retention
+from services.registration import api, consumers, cut_off, figures, pages, retention
 from services.registration.settings import Settings
+from shared.background import Nudge
 from shared.bus import OpenBus
 from shared.clock import Clock
 from shared.inbox import forget_old, once
@@ -24,7 +25,9 @@ def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Applica
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
         async with connected(app, open_bus) as (database, bus, background):
-            learn = once(database, consumers.QUEUE, consumers.handlers(clock))
+            lists_changed = Nudge()
+            learn = once(database, consumers.QUEUE, consumers.handlers(clock), lists_changed)
+            background.start("cut-off", cut_off.run(database, clock, lists_changed))
             background.start(consumers.QUEUE, bus.consume(consumers.QUEUE, learn))
             background.start("retention", retention.run(database))
             background.start("inbox", forget_old(database))

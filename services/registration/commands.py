@@ -1,24 +1,29 @@
 """Signing up and changing one's mind: one use case, one function, one transaction of the caller's."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from services.registration import questions, store
+from services.registration import questions, store, store_waiting_list
 from services.registration.model import (
+    Cause,
     Details,
     Refusal,
     RefusedError,
     Registration,
     SignUp,
     admit,
-    free_seats,
-    snapshot,
+    cut_off,
+    is_full,
+    refuse,
 )
-from shared import outbox
+from services.registration.telling import tell
+from services.registration.waiting_list import promote
 from shared.database import Connection
-from shared.messages import Attendance, Message, RegistrationStatus, SeminarSnapshot
+from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
+
+T = TypeVar("T", bound=Details)
 
 LINKS_A_DAY = 3  # e-mails with the link that one address can be made to get by others
 
@@ -46,15 +51,15 @@ async def sign_up(connection: Connection, given: SignUp, now: datetime) -> Outco
     seminar = await store.lock_seminar(connection, given.seminar)
     if seminar is None:
         raise UnknownSeminarError(given.seminar)
-    taken = await store.taken(connection, seminar.slug, given.attendance)
-    status = admit(seminar, given.attendance, taken.confirmed + taken.waitlisted, now)
+    status = admit(seminar, given.attendance, await _taken(connection, seminar, given.attendance), now)
     questions.check(seminar.questions, given.attendance, given.answers)
     outcome = Outcome(uuid4(), status)
-    registration = await store.insert(connection, outcome.id, seminar.slug, given, status, now)
+    details = await _with_meanwhile(connection, seminar, given, status, now)
+    registration = await store.insert(connection, outcome.id, seminar.slug, details, status, now)
     if registration is None:
         await request_link(connection, seminar, given.email, now)
     else:
-        await _tell(connection, registration, f"registration.{status}", now)
+        await tell(connection, registration, f"registration.{status}", now)
     return outcome
 
 
@@ -64,10 +69,12 @@ async def request_link(connection: Connection, seminar: SeminarSnapshot, email: 
     row = await store.request_link(connection, seminar.slug, email, today, LINKS_A_DAY)
     if row is not None:
         registration, request = store.requested(row)
-        await _tell(connection, registration, "registration.link_requested", now, link_request=request)
+        await tell(connection, registration, "registration.link_requested", now, link_request=request)
 
 
-async def cancel(connection: Connection, registration: UUID, now: datetime) -> Registration:
+async def cancel(
+    connection: Connection, registration: UUID, now: datetime, *, cause: Cause = "oneself"
+) -> Registration:
     """Withdraw, once; a seat that this frees goes to the first in line. Raises RefusedError after the end."""
     standing, seminar = await _lock(connection, registration)
     if standing.status is RegistrationStatus.CANCELLED:
@@ -75,13 +82,19 @@ async def cancel(connection: Connection, registration: UUID, now: datetime) -> R
     if now >= seminar.end:
         raise RefusedError(Refusal.OVER)
     cancelled = await store.cancel(connection, registration, now)
-    await _tell(connection, cancelled, "registration.cancelled", now)
-    await promote(connection, seminar, now)
+    await tell(connection, cancelled, "registration.cancelled", now, cause=cause)
+    await promote(connection, seminar, now, cause=cause)
     return cancelled
 
 
 async def change(
-    connection: Connection, registration: UUID, details: Details, now: datetime, *, read: int | None = None
+    connection: Connection,
+    registration: UUID,
+    details: Details,
+    now: datetime,
+    *,
+    read: int | None = None,
+    cause: Cause = "oneself",
 ) -> Registration:
     """Correct one's details and switch attendance; `read` is the version that the change builds on, if given.
 
@@ -94,41 +107,52 @@ async def change(
         return standing
     if now >= seminar.end:
         raise RefusedError(Refusal.OVER)
-    if (details.attendance, details.answers) != (standing.details.attendance, standing.details.answers):
+    if details.answers != standing.details.answers:
         questions.check(seminar.questions, details.attendance, details.answers)
-    changed = await store.correct(connection, registration, details)
+    elif details.attendance is not standing.details.attendance:  # one tap: what the others are asked can wait
+        remaining = questions.fitting(seminar.questions, details.attendance, details.answers)
+        details = details.model_copy(update={"answers": remaining})
+    if details.attendance is standing.details.attendance:
+        details = await _with_meanwhile(connection, seminar, details, standing.status, now)
+    changed = await store.correct(connection, registration, details, now)
     if details.attendance is not standing.details.attendance:
         changed = await _attend(connection, seminar, changed, details, now)
-    await _tell(connection, changed, "registration.changed", now)
-    await promote(connection, seminar, now)
+    await tell(connection, changed, "registration.changed", now, cause=cause)
+    await promote(connection, seminar, now, cause=cause)
     return changed
 
 
 async def _attend(
     connection: Connection, seminar: SeminarSnapshot, standing: Registration, details: Details, now: datetime
 ) -> Registration:
-    taken = await store.taken(connection, seminar.slug, details.attendance)
-    status = admit(seminar, details.attendance, taken.confirmed + taken.waitlisted, now)
+    status = admit(seminar, details.attendance, await _taken(connection, seminar, details.attendance), now)
+    details = await _with_meanwhile(connection, seminar, details, status, now)
     return await store.attend(connection, standing.id, details, status, now)
 
 
-async def promote(connection: Connection, seminar: SeminarSnapshot, now: datetime) -> list[Registration]:
-    """Give the seats that are free to the first in line; the seminar's row is locked by the caller."""
-    promoted = []
-    for attendance in Attendance:
-        taken = await store.taken(connection, seminar.slug, attendance)
-        seats = min(free_seats(seminar, attendance, taken.confirmed, now), taken.waitlisted)
-        if seats:
-            promoted += await store.promote(connection, seminar.slug, attendance, seats, now)
-    for registration in promoted:
-        await _tell(connection, registration, "registration.promoted", now)
-    return promoted
+async def _taken(connection: Connection, seminar: SeminarSnapshot, attendance: Attendance) -> int:
+    """Count the seats that are occupied or queued for, if there is an end to them."""
+    mode = seminar.attendance.get(attendance)
+    return await store.taken(connection, seminar.slug, attendance) if mode and mode.capacity is not None else 0
+
+
+async def _with_meanwhile(
+    connection: Connection, seminar: SeminarSnapshot, details: T, status: RegistrationStatus, now: datetime
+) -> T:
+    """Return the details with online meanwhile only for who waits, and while there is room online."""
+    if not details.online_meanwhile:
+        return details
+    taken = await _taken(connection, seminar, Attendance.ONLINE)
+    open_ = refuse(seminar, Attendance.ONLINE, now) is None and not is_full(seminar, Attendance.ONLINE, taken)
+    return details.model_copy(update={"online_meanwhile": status is RegistrationStatus.WAITLISTED and open_})
 
 
 async def learn_of_seminar(connection: Connection, seminar: SeminarSnapshot, now: datetime) -> None:
     """Keep the newest revision; seats that it adds go to the first in line."""
     if await store.keep_seminar(connection, seminar):  # which holds the seminar's row until the commit
         await promote(connection, seminar, now)
+        for attendance in seminar.attendance:
+            await store_waiting_list.keep_cut_off(connection, seminar.slug, attendance, cut_off(seminar, attendance))
 
 
 async def _lock(connection: Connection, registration: UUID) -> tuple[Registration, SeminarSnapshot]:
@@ -141,19 +165,3 @@ async def _lock(connection: Connection, registration: UUID) -> tuple[Registratio
     if seminar is None or standing is None:
         raise LookupError(str(registration))
     return standing, seminar
-
-
-async def _tell(
-    connection: Connection, registration: Registration, kind: str, now: datetime, *, link_request: int | None = None
-) -> None:
-    place = await store.place_in_queue(connection, registration.id)
-    await outbox.record(
-        connection,
-        Message(
-            source="/registration",
-            type=kind,
-            subject=str(registration.id),
-            time=now,
-            data=snapshot(registration, place=place, link_request=link_request),
-        ),
-    )

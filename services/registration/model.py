@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import (
@@ -22,7 +22,6 @@ from shared.faults import Fault, complain, wrong
 from shared.lines import one_line
 from shared.messages import (
     Attendance,
-    AttendanceMode,
     Language,
     RegistrationSnapshot,
     RegistrationStatus,
@@ -39,6 +38,7 @@ class Refusal(StrEnum):
     NOT_OFFERED = "attendance-not-offered"
     NOT_OPEN = "not-open-yet"
     DEADLINE_PASSED = "deadline-passed"
+    FULL = "full"
     OVER = "seminar-over"
     CANCELLED = "seminar-cancelled"
 
@@ -56,14 +56,13 @@ def admit(seminar: SeminarSnapshot, attendance: Attendance, taken: int, now: dat
 
     Raises RefusedError when neither.
     """
-    if refusal := refuse(seminar, attendance, now):
+    if refusal := refuse(seminar, attendance, now, taken):
         raise RefusedError(refusal)
-    capacity = seminar.attendance[attendance].capacity
-    return RegistrationStatus.CONFIRMED if capacity is None or taken < capacity else RegistrationStatus.WAITLISTED
+    return RegistrationStatus.WAITLISTED if is_full(seminar, attendance, taken) else RegistrationStatus.CONFIRMED
 
 
-def refuse(seminar: SeminarSnapshot, attendance: Attendance, now: datetime) -> Refusal | None:
-    """Return why nobody can sign up for `attendance` at `now`, or None if they can."""
+def refuse(seminar: SeminarSnapshot, attendance: Attendance, now: datetime, taken: int = 0) -> Refusal | None:
+    """Return why nobody can sign up for `attendance` at `now`, or None if they can, be it for the waiting list."""
     mode = seminar.attendance.get(attendance)
     if seminar.status == "cancelled":
         return Refusal.CANCELLED
@@ -73,19 +72,29 @@ def refuse(seminar: SeminarSnapshot, attendance: Attendance, now: datetime) -> R
         return Refusal.NOT_OFFERED
     if seminar.opens and now < seminar.opens:
         return Refusal.NOT_OPEN
-    return Refusal.DEADLINE_PASSED if _too_late(mode, now) else None
+    if mode.deadline is not None and now > mode.deadline:
+        return Refusal.DEADLINE_PASSED
+    return Refusal.FULL if is_full(seminar, attendance, taken) and now > cut_off(seminar, attendance) else None
 
 
-def _too_late(mode: AttendanceMode, now: datetime) -> bool:
-    return mode.deadline is not None and now > mode.deadline
+def is_full(seminar: SeminarSnapshot, attendance: Attendance, taken: int) -> bool:
+    """Return whether all seats are occupied or queued for."""
+    mode = seminar.attendance.get(attendance)
+    return mode is not None and mode.capacity is not None and taken >= mode.capacity
+
+
+def cut_off(seminar: SeminarSnapshot, attendance: Attendance) -> datetime:
+    """Return the last instant at which a free seat goes to who waits: later nobody could plan to come any more."""
+    mode = seminar.attendance.get(attendance)
+    return (mode and (mode.promote_until or mode.deadline)) or seminar.end
 
 
 def free_seats(seminar: SeminarSnapshot, attendance: Attendance, confirmed: int, now: datetime) -> int:
-    """Return how many of the waiting may be given a seat now: none after the deadline, when people have made plans."""
-    if refuse(seminar, attendance, now):
+    """Return how many of the waiting may be given a seat now: none after the cut-off."""
+    mode = seminar.attendance.get(attendance)
+    if mode is None or seminar.status == "cancelled" or now >= seminar.end or now > cut_off(seminar, attendance):
         return 0
-    capacity = seminar.attendance[attendance].capacity
-    return MOST_PROMOTED if capacity is None else max(0, capacity - confirmed)
+    return MOST_PROMOTED if mode.capacity is None else max(0, mode.capacity - confirmed)
 
 
 MOST_PROMOTED = 10_000  # from a waiting list in one transaction
@@ -191,6 +200,9 @@ class Correction(Details):
     model_config = ConfigDict(json_schema_extra=_any_part_of)
 
 
+Cause = Literal["oneself", "organiser", "cut_off"]  # who changes a registration
+
+
 class Registration(NamedTuple):
     """A registration as it stands."""
 
@@ -206,7 +218,7 @@ class Registration(NamedTuple):
 
 
 def snapshot(
-    registration: Registration, *, place: int | None = None, link_request: int | None = None
+    registration: Registration, *, cause: Cause = "oneself", place: int | None = None, link_request: int | None = None
 ) -> RegistrationSnapshot:
     """Return what the others are told of a registration: nothing of diets and organisations."""
     return RegistrationSnapshot(
@@ -222,6 +234,7 @@ def snapshot(
         confirmed_at=registration.confirmed_at,
         online_meanwhile=registration.details.online_meanwhile,
         checked_in_at=registration.checked_in_at,
+        cause=cause,
         place=place,
         link_version=registration.link_version,
         link_request=link_request,

@@ -6,10 +6,10 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from services.registration import commands, store
+from services.registration import commands, store, store_waiting_list
 from services.registration.api import LARGEST, admitted, run
 from services.registration.links import DeadLinkError, follow
-from services.registration.model import Details, RefusedError, Registration, SignUp, refuse
+from services.registration.model import Details, RefusedError, Registration, SignUp, is_full, refuse
 from shared import tokens
 from shared.database import Connection
 from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
@@ -85,10 +85,7 @@ async def _form(request: web.Request, connection: Connection, typed: Mapping[str
 
 
 async def _is_full(connection: Connection, seminar: SeminarSnapshot, attendance: Attendance) -> bool:
-    mode = seminar.attendance.get(attendance)
-    if mode is None or mode.capacity is None:
-        return False
-    return sum(await store.taken(connection, seminar.slug, attendance)) >= mode.capacity
+    return is_full(seminar, attendance, await store.taken(connection, seminar.slug, attendance))
 
 
 async def _form_again(
@@ -122,7 +119,7 @@ async def my_page(request: web.Request) -> web.Response:
     """Show one's registration and what can be done with it."""
     async with request.app[DATABASE].connection() as connection:
         registration, seminar = await _mine(request, connection)
-        place = await store.place_in_queue(connection, registration.id)
+        place = await store_waiting_list.place_in_queue(connection, registration.id)
         other = next(a for a in Attendance if a is not registration.details.attendance)
         full = await _is_full(connection, seminar, other)
     now = request.app[CLOCK].now()

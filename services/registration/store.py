@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -19,13 +19,6 @@ COLUMNS = (
 DETAILS = tuple(Details.model_fields)
 ATTENDED = ("attendance", "dietary_needs", "accessibility_needs", "headcount", "online_meanwhile", "answers")
 CORRECTED = tuple(field for field in DETAILS if field not in ("email", "attendance"))
-
-
-class Taken(NamedTuple):
-    """How many there are for one way to attend."""
-
-    confirmed: int
-    waitlisted: int
 
 
 def email_key(email: str) -> str:
@@ -82,23 +75,25 @@ async def get_seminar(connection: Connection, slug: str) -> SeminarSnapshot | No
 
 async def lock_seminar(connection: Connection, slug: str) -> SeminarSnapshot | None:
     """Return the seminar and keep its seats to this transaction until the commit."""
-    snapshot = await connection.fetchval("SELECT snapshot FROM seminars WHERE slug = $1 FOR UPDATE", slug)
+    snapshot = await connection.fetchval("SELECT snapshot FROM seminars WHERE slug = $1 FOR NO KEY UPDATE", slug)
     return SeminarSnapshot.model_validate(snapshot) if snapshot else None
 
 
 # --- registrations ---
 
 
-async def taken(connection: Connection, seminar: str, attendance: Attendance) -> Taken:
-    """Count who has a seat and who waits for one."""
-    row = await connection.fetchrow(
-        "SELECT count(*) FILTER (WHERE status = 'confirmed') AS confirmed,"
-        " count(*) FILTER (WHERE status = 'waitlisted') AS waitlisted"
-        " FROM registrations WHERE seminar = $1 AND attendance = $2",
-        seminar,
-        attendance,
+async def taken(connection: Connection, seminar: str, attendance: Attendance) -> int:
+    """Count the seats that are occupied or queued for; who waits and attends online meanwhile has one there too."""
+    return int(
+        await connection.fetchval(
+            "SELECT (SELECT count(*) FROM registrations"
+            "   WHERE seminar = $1 AND attendance = $2 AND status IN ('confirmed', 'waitlisted'))"
+            " + (SELECT count(*) FROM registrations WHERE seminar = $1 AND attendance <> $2 AND status = 'waitlisted'"
+            " AND online_meanwhile AND $2 = 'online')",
+            seminar,
+            attendance,
+        )
     )
-    return Taken(**row) if row else Taken(0, 0)
 
 
 async def insert(
@@ -166,17 +161,6 @@ async def get(connection: Connection, registration: UUID) -> Registration | None
     return to_registration(row) if row else None
 
 
-async def place_in_queue(connection: Connection, registration: UUID) -> int | None:
-    """Return the place in the waiting list, from 1, or None for who does not wait."""
-    place = await connection.fetchval(
-        "SELECT (SELECT count(*) FROM registrations o WHERE o.seminar = r.seminar AND o.attendance = r.attendance"
-        " AND o.queued_at <= r.queued_at)"
-        " FROM registrations r WHERE r.id = $1 AND r.queued_at IS NOT NULL",
-        registration,
-    )
-    return int(place) if place is not None else None
-
-
 async def cancel(connection: Connection, registration: UUID, now: datetime) -> Registration:
     """Withdraw a standing registration."""
     row = await connection.fetchrow(
@@ -188,12 +172,19 @@ async def cancel(connection: Connection, registration: UUID, now: datetime) -> R
     return to_registration(row)
 
 
-async def correct(connection: Connection, registration: UUID, details: Details) -> Registration:
-    """Replace what people told of themselves, but for address and attendance."""
+async def correct(connection: Connection, registration: UUID, details: Details, now: datetime) -> Registration:
+    """Replace what people told of themselves, but for address and attendance.
+
+    Who waits is confirmed, for online, from when they chose to attend so meanwhile.
+    """
     row = await connection.fetchrow(
-        f"UPDATE registrations SET version = version + 1, ({', '.join(CORRECTED)})"
-        f" = ROW({placeholders(CORRECTED, after=1)}) WHERE id = $1 RETURNING {COLUMNS}",
+        "UPDATE registrations SET version = version + 1,"
+        " confirmed_at = CASE WHEN status = 'waitlisted' AND online_meanwhile IS DISTINCT FROM $2"
+        "   THEN CASE WHEN $2 THEN $3::timestamptz END ELSE confirmed_at END,"
+        f" ({', '.join(CORRECTED)}) = ROW({placeholders(CORRECTED, after=3)}) WHERE id = $1 RETURNING {COLUMNS}",
         registration,
+        details.online_meanwhile,
+        now,
         *values(details, CORRECTED),
     )
     return to_registration(row)
@@ -216,22 +207,6 @@ async def attend(
         *values(details, ATTENDED),
     )
     return to_registration(row)
-
-
-async def promote(
-    connection: Connection, seminar: str, attendance: Attendance, seats: int, now: datetime
-) -> list[Registration]:
-    """Give the first in line a seat, as many as there are `seats`."""
-    rows = await connection.fetch(
-        "UPDATE registrations SET status = 'confirmed', version = version + 1, confirmed_at = $4, queued_at = NULL"
-        " WHERE id IN (SELECT id FROM registrations WHERE seminar = $1 AND attendance = $2 AND status = 'waitlisted'"
-        f" ORDER BY queued_at LIMIT $3) RETURNING {COLUMNS}, place",
-        seminar,
-        attendance,
-        seats,
-        now,
-    )
-    return [to_registration(row) for row in rows]
 
 
 async def listing(connection: Connection, seminar: str, after: int, limit: int | None) -> list[asyncpg.Record]:

@@ -1,14 +1,15 @@
 """What every request passes through: its id, its log line, its error page, protection against cross-site posts."""
 
+import logging
 import re
-import time
+from random import getrandbits
 from urllib.parse import urlencode
-from uuid import uuid4
 
 import asyncpg
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
+from multidict import CIMultiDict
 from yarl import URL
 
 from shared.logs import describe
@@ -29,6 +30,9 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+OF_ANYBODY = CIMultiDict({**SECURITY_HEADERS, "Cache-Control": "no-cache"})
+OF_ORGANISERS = CIMultiDict({**SECURITY_HEADERS, "Cache-Control": "no-store"})
+
 HTML_POLICY = {  # an e-mail's HTML, as a document of its own: it may look as it likes and do nothing
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self';"
     " sandbox allow-popups allow-popups-to-escape-sandbox",
@@ -44,50 +48,44 @@ log = structlog.get_logger()
 
 
 @web.middleware
-async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Name the request, or keep the name it came with, in every log line and message that follows from it."""
-    given = request.headers.get("X-Request-ID", "")
-    name = given if REQUEST_ID.fullmatch(given) else uuid4().hex
-    metrics = request.app[METRICS]
-    began = metrics.begin()
-    with structlog.contextvars.bound_contextvars(correlation_id=name):
+async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Name the request, see that it is ours to answer, answer it whatever happens, and say what came of it.
+
+    It has its name, or the one that it came with, in every log line and message that follows from it.
+    """
+    given = request.headers.get("X-Request-ID")
+    name = given if given and REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+    began = request.app[METRICS].begin()
+    structlog.contextvars.bind_contextvars(correlation_id=name)  # until the connection's next request has another
+    try:
+        _refuse_cross_site(request)
         response = await handler(request)
-        resource = request.match_info.route.resource
-        route = resource.canonical if resource else "unknown"  # never the path: it may be a personal link
-        metrics.finish(began, request.method, route, response.status)
-        # What is read without trouble is what a proxy counts; the log is for what was changed and what went wrong.
-        say = log.debug if request.method in SAFE_METHODS and response.status < ERRORS else log.info
-        say(
-            "request",
-            method=request.method,
-            route=route,
-            status=response.status,
-            milliseconds=round((time.perf_counter() - began) * 1000, 1),
-        )
+    except Exception as error:  # noqa: BLE001 - a request has an answer, whatever happens
+        response = _answer(request, _problem(error))
+    _protect(request, response)
     response.headers.setdefault("X-Request-ID", name)
+    _note(request, response, began)
     return response
 
 
-@web.middleware
-async def security_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
+def _protect(request: web.Request, response: web.StreamResponse) -> None:
     """Add what a browser and a cache need to be told; a handler that set a header itself has the last word."""
-    response = await handler(request)
     if PERSONAL.match(request.path):
         response.headers.update(PRIVATE)
     known = "Authorization" in request.headers or COOKIE in request.cookies
-    response.headers.setdefault("Cache-Control", "no-store" if known else "no-cache")
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+    response.headers.merge(OF_ORGANISERS if known else OF_ANYBODY)
 
 
-@web.middleware
-async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error as problem details, to a browser as a page."""
-    try:
-        return await handler(request)
-    except Exception as error:  # noqa: BLE001 - a request has an answer, whatever happens
-        return _answer(request, _problem(error))
+def _note(request: web.Request, response: web.StreamResponse, began: float) -> None:
+    """Count it, and log it unless it was read without trouble, which is what a proxy counts."""
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource else "unknown"  # never the path: it may be a personal link
+    taken = request.app[METRICS].finish(began, request.method, route, response.status)
+    quiet = request.method in SAFE_METHODS and response.status < ERRORS
+    if quiet and not logging.getLogger().isEnabledFor(logging.DEBUG):
+        return
+    say = log.debug if quiet else log.info
+    say("request", method=request.method, route=route, status=response.status, milliseconds=round(taken * 1000, 1))
 
 
 def _problem(error: Exception) -> Problem:
@@ -122,15 +120,13 @@ def _answer(request: web.Request, problem: Problem) -> web.Response:
     return page
 
 
-@web.middleware
-async def same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
+def _refuse_cross_site(request: web.Request) -> None:
     """Refuse a browser's post from another site, by Sec-Fetch-Site (Fetch Metadata) or else by Origin (RFC 6454).
 
     Clients that send neither are no browsers and carry no cookies of ours. One-click unsubscribe (RFC 8058) is exempt.
     """
     if request.method not in SAFE_METHODS and not request.path.startswith("/unsubscribe/") and _is_cross_site(request):
         raise Problem(403, "cross-site", "This form was sent from another site")
-    return await handler(request)
 
 
 def _is_cross_site(request: web.Request) -> bool:
@@ -144,4 +140,4 @@ def _is_cross_site(request: web.Request) -> bool:
         return True
 
 
-MIDDLEWARES = (request_id, security_headers, errors, same_origin)
+MIDDLEWARES = (around,)

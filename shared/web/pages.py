@@ -1,6 +1,7 @@
 """Server-rendered pages: templates, the reader's language, the base layout's needs."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast, get_args
 from urllib.parse import urlencode
@@ -9,7 +10,7 @@ import jinja2
 from aiohttp import web
 from babel.core import negotiate_locale
 
-from shared.messages import Language, Venue
+from shared.messages import LANGUAGES, Language, Venue
 from shared.web.texts import DEFAULT, catalogue, date_text, day_text, say, time_text
 
 SHARED = Path(__file__).parent
@@ -17,7 +18,7 @@ VENDOR = SHARED / "static" / "vendor"
 LANGUAGE_COOKIE = "language"
 A_YEAR = 365 * 24 * 3600  # seconds
 
-LANGUAGE = web.RequestKey("LANGUAGE", str)
+LANGUAGE: web.RequestKey[Language] = web.RequestKey("LANGUAGE")
 TEMPLATES = web.AppKey("TEMPLATES", dict[Language, jinja2.Environment])
 
 
@@ -68,21 +69,25 @@ def install(app: web.Application, folder: Path, **site: str | None) -> None:
 
 def language_of(request: web.Request) -> Language:
     """Return the reader's language: `?lang=`, else their cookie, else Accept-Language, else bokmål."""
-    if LANGUAGE not in request:
-        request[LANGUAGE] = _language_of(request)
-    return cast("Language", request[LANGUAGE])
+    chosen: Language | None = request.get(LANGUAGE)
+    if chosen is None:
+        request[LANGUAGE] = chosen = _language_of(request)
+    return chosen
 
 
 def _language_of(request: web.Request) -> Language:
     for chosen in (request.query.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
-        if chosen in get_args(Language):
-            return cast("Language", chosen)
-    wanted = [part.partition(";")[0].strip() for part in request.headers.get("Accept-Language", "").split(",")]
-    aliases = {"no": "nb"}
-    found = negotiate_locale(
-        [aliases.get(w.partition("-")[0], w.partition("-")[0]) for w in wanted], get_args(Language)
-    )
-    return cast("Language", found or DEFAULT)
+        if chosen in LANGUAGES:
+            return chosen
+    return _accepted(request.headers.get("Accept-Language", ""))
+
+
+@lru_cache(maxsize=512)  # browsers send a few, and to choose costs as much as half a page
+def _accepted(header: str) -> Language:
+    """Return the first of the languages that are wanted (RFC 9110, 12.5.4) that there is."""
+    wanted = [part.partition(";")[0].strip().partition("-")[0] for part in header.split(",")]
+    found = negotiate_locale([{"no": "nb"}.get(language, language) for language in wanted], LANGUAGES)
+    return cast("Language", found) if found else DEFAULT
 
 
 def render(
@@ -106,9 +111,12 @@ def answer(
     response = web.Response(
         body=body,
         status=status,
-        content_type="text/html",
-        charset="utf-8",
-        headers={"Content-Language": language, "Vary": "Accept-Language, Cookie", **(headers or {})},
+        headers={
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Language": language,
+            "Vary": "Accept-Language, Cookie",
+            **(headers or {}),
+        },
     )
     if request.query.get("lang") == language:
         response.set_cookie(LANGUAGE_COOKIE, language, max_age=A_YEAR, samesite="Lax", path="/")

@@ -7,8 +7,10 @@ from email.policy import default
 
 import pytest
 
+from services.notification import store
 from services.notification.model import QUIET
 from shared.messages import Attendance, RegistrationSnapshot, RegistrationStatus
+from tests.eventually import eventually
 from tests.integration.notification.conftest import Notification
 from tests.snapshots import END, START, make_registration, make_seminar
 
@@ -118,9 +120,37 @@ async def test_the_recording_is_told_of_once_and_otherwise_to_who_missed_the_sem
 
     recorded = make_seminar(reminders=(), revision=2, recorded=True)
     await notification.learn(recorded, make_seminar(reminders=(), revision=3))
+    await notification.settled()
     await notification.learn(recorded.model_copy(update={"revision": 4}), kind="seminar.recording_published")
 
     assert await told(notification) == {"recording": 3}
     assert ("takk for at du kom" in text_to(notification, came)) is counted
     assert ("vi så deg ikke" in text_to(notification, missed)) is counted
     assert "opptaket av seminaret er klart" in text_to(notification, watched)
+
+
+async def test_who_waits_and_attends_online_meanwhile_gets_the_link_and_the_reminders_of_those_online(
+    notification: Notification,
+) -> None:
+    waits = make_registration(attendance=IN_PERSON, status=WAITLISTED, place=1, confirmed_at=None)
+    meanwhile = make_registration(attendance=IN_PERSON, status=WAITLISTED, place=2, online_meanwhile=True)
+    await notification.learn(make_seminar(), waits, meanwhile)
+    await notification.settled()
+    first = text_to(notification, meanwhile)
+    async with notification.database.connection() as connection:
+        planned = {
+            (row["rule"], row["attendance"]): row["recipients"]
+            for row in await store.reminders(connection, "planstrategi-4-0")
+        }
+
+    notification.clock.move_to(START - timedelta(minutes=15))
+
+    async def reminded() -> bool:
+        return bool(await notification.rows(kind="reminder", state="sent"))
+
+    await eventually(reminded)
+    assert await told(notification) == {"reminder": 1}
+    assert planned["before_start PT15M", "online"] == 1
+    assert planned["before_start P1D", "in_person"] == 0
+    assert "inntil det blir en plass" in first
+    assert "/seminars/planstrategi-4-0/watch" in first

@@ -10,13 +10,15 @@ import asyncpg
 import pytest
 from pydantic import ValidationError
 
-from services.notification import store
+from services.notification import store, store_claims
+from services.notification.delivery import HOLDER
 from services.notification.model import Kept, Kind, State, Verdict
 from shared import outbox
 from shared.database import Connection, open_database
 from shared.messages import EmailSnapshot, Message, RegistrationStatus, decode
 from tests.conftest import NewDatabase
 from tests.eventually import eventually
+from tests.factories import make_email_snapshot
 from tests.integration.notification.conftest import Notification, StartNotification, make_settings
 from tests.scrape import Scraped, scraped
 from tests.smtp_server import Misbehaviour, ScriptedSmtp
@@ -231,17 +233,31 @@ async def owe_confirmations(connection: Connection, count: int) -> None:
 
 
 NOW = make_registration().registered_at
+
+
+async def begin(connection: Connection, claim: store_claims.Claim, margin: float = 5) -> bool:
+    """Look at the e-mail and note that its content is about to leave."""
+    held = store_claims.Held(claim, (await store_claims.look_at(connection, [claim.id]))[claim.id])
+    return claim.id in await store_claims.turn(connection, [], [held], margin, NOW)
+
+
+async def mark_sent(connection: Connection, claim: store_claims.Claim) -> bool:
+    """Note that the server took the e-mail over."""
+    message = Message(source="/notification", type="email.sent", subject="", time=NOW, data=make_email_snapshot())
+    return claim.id in await store_claims.turn(connection, [store_claims.Sent(claim, "250 ok", message)], [], 5, NOW)
+
+
 PASSED = "UPDATE emails SET lease_until = clock_timestamp() - interval '1 second'"
 
 
 async def test_a_claimed_e_mail_is_nobody_elses_until_its_lease_runs_out(
     quiet: Connection,
 ) -> None:
-    (mine,) = await store.claim(quiet, NOW, 60, 10, "a-replica")
+    (mine,) = await store_claims.claim(quiet, NOW, 60, 10, "a-replica")
 
-    assert await store.claim(quiet, NOW, 60, 10, "a-replica") == []
+    assert await store_claims.claim(quiet, NOW, 60, 10, "a-replica") == []
     await quiet.execute(PASSED)
-    (theirs,) = await store.claim(quiet, NOW, 60, 10, "another")
+    (theirs,) = await store_claims.claim(quiet, NOW, 60, 10, "another")
     assert (theirs.id, theirs.fence) == (mine.id, mine.fence + 1)
     assert await quiet.fetchval("SELECT claimed_by FROM emails") == "another"
 
@@ -249,14 +265,14 @@ async def test_a_claimed_e_mail_is_nobody_elses_until_its_lease_runs_out(
 async def test_whoever_lost_the_lease_can_neither_begin_nor_mark_nor_close_nor_give_back(
     quiet: Connection,
 ) -> None:
-    (late,) = await store.claim(quiet, NOW, 60, 10, "a-replica")
+    (late,) = await store_claims.claim(quiet, NOW, 60, 10, "a-replica")
     await quiet.execute(PASSED)
-    (current,) = await store.claim(quiet, NOW, 60, 10, "a-replica")
+    (current,) = await store_claims.claim(quiet, NOW, 60, 10, "a-replica")
 
-    assert not await store.begin_data(quiet, late, 5)
-    assert not await store.mark_sent(quiet, late, "250 ok", NOW)
-    assert not await store.close(quiet, late, Verdict(State.FAILED, "no"))
-    await store.postpone(quiet, late, 0, None, ambiguous=True)
+    assert not await begin(quiet, late)
+    assert not await mark_sent(quiet, late)
+    assert not await store_claims.close(quiet, late, Verdict(State.FAILED, "no"))
+    await store_claims.postpone(quiet, late, 0, None, ambiguous=True)
     row = await quiet.fetchrow("SELECT * FROM emails")
     assert row is not None
     assert (row["state"], row["fence"], row["ambiguous"]) == ("sending", current.fence, 0)
@@ -265,22 +281,22 @@ async def test_whoever_lost_the_lease_can_neither_begin_nor_mark_nor_close_nor_g
 async def test_content_does_not_begin_to_leave_under_a_lease_that_ends_before_the_dialogue_can(
     quiet: Connection,
 ) -> None:
-    (claim,) = await store.claim(quiet, NOW, 10, 10, "a-replica")
+    (claim,) = await store_claims.claim(quiet, NOW, 10, 10, "a-replica")
 
-    assert not await store.begin_data(quiet, claim, 30)
+    assert not await begin(quiet, claim, margin=30)
 
 
 async def test_only_a_lease_lost_after_data_began_makes_a_copy_ambiguous(
     quiet: Connection,
 ) -> None:
-    await store.claim(quiet, NOW, 60, 10, "a-replica")
+    await store_claims.claim(quiet, NOW, 60, 10, "a-replica")
     await quiet.execute(PASSED)
-    (again,) = await store.claim(quiet, NOW, 60, 10, "a-replica")
+    (again,) = await store_claims.claim(quiet, NOW, 60, 10, "a-replica")
     counted_before = await quiet.fetchval("SELECT ambiguous FROM emails")
-    await store.begin_data(quiet, again, 5)
+    assert await begin(quiet, again)
     await quiet.execute(PASSED)
 
-    (doubtful,) = await store.claim(quiet, NOW, 60, 10, "a-replica")
+    (doubtful,) = await store_claims.claim(quiet, NOW, 60, 10, "a-replica")
 
     assert (counted_before, await quiet.fetchval("SELECT ambiguous FROM emails")) == (0, 1)
     assert (again.doubtful, doubtful.doubtful) == (False, True)
@@ -329,10 +345,10 @@ async def test_those_who_claim_at_once_never_get_the_same_e_mail(new_database: N
             await owe_confirmations(connection, 120)
         together = asyncio.Barrier(6)
 
-        async def claim_some() -> list[store.Claim]:
+        async def claim_some() -> list[store_claims.Claim]:
             async with database.connection() as connection:
                 await together.wait()
-                return await store.claim(connection, NOW, 60, 20, "a-replica")
+                return await store_claims.claim(connection, NOW, 60, 20, "a-replica")
 
         claims = [claim for found in await asyncio.gather(*(claim_some() for _ in range(6))) for claim in found]
 
@@ -367,3 +383,140 @@ async def test_no_name_breaks_out_of_the_header_or_stops_the_others(notification
     for received in notification.mailbox.received.values():
         assert "Bcc" not in received.headers
         assert list(received.headers).count("To") == 1
+
+
+# --- what has changed between the look and the content ---
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE registrations SET version = version + 1",
+        "UPDATE registrations SET unsubscribed = true",
+        "UPDATE registrations SET suppressed = true",
+        "UPDATE seminars SET revision = revision + 1",
+        "UPDATE emails SET fence = fence + 1",
+        "UPDATE emails SET state = 'superseded'",
+    ],
+)
+async def test_content_does_not_begin_to_leave_when_anything_has_changed_since_the_look(
+    quiet: Connection, change: str
+) -> None:
+    (claim,) = await store_claims.claim(quiet, NOW, 60, 10, "a-replica")
+    held = store_claims.Held(claim, (await store_claims.look_at(quiet, [claim.id]))[claim.id])
+    await quiet.execute(change)
+
+    assert await store_claims.turn(quiet, [], [held], 5, NOW) == set()
+    assert await quiet.fetchval("SELECT data_begun_at FROM emails") is None
+
+
+async def test_what_is_given_back_has_not_been_tried_and_waits_as_long_as_it_is_told(quiet: Connection) -> None:
+    (claim,) = await store_claims.claim(quiet, NOW, 60, 10, "a-replica")
+    await store_claims.give_back(quiet, [claim], [60.0])
+    none = await store_claims.claim(quiet, NOW, 60, 10, "a-replica")
+    attempts = await quiet.fetchval("SELECT attempts FROM emails")
+    await quiet.execute("UPDATE emails SET retry_at = '-infinity'")
+
+    (again,) = await store_claims.claim(quiet, NOW, 60, 10, "a-replica")
+
+    assert (none, attempts) == ([], 0)
+    assert not await begin(quiet, claim), "whoever gave it back holds nothing"
+    assert await begin(quiet, again)
+
+
+async def test_what_expires_soonest_leaves_first_and_answers_before_all(quiet: Connection) -> None:
+    for number, urgency in enumerate(["2023-06-01Z", "2023-05-30Z", "2023-05-31Z"]):
+        await quiet.execute(
+            "INSERT INTO emails (registration, seminar, kind, generation, due_at, urgency)"
+            " SELECT registration, seminar, 'seminar_changed', $1, $2, $3::text::timestamptz FROM emails LIMIT 1",
+            number,
+            NOW,
+            urgency,
+        )
+
+    order = [(await store_claims.claim(quiet, NOW, 60, 1, "a-replica"))[0] for _ in range(4)]
+
+    generations = [await quiet.fetchval("SELECT generation FROM emails WHERE id = $1", claim.id) for claim in order]
+    assert order[0].kind is Kind.CONFIRMATION
+    assert generations[1:] == [1, 2, 0]
+
+
+# --- servers that want none now ---
+
+
+async def test_a_server_that_hangs_up_with_421_is_left_alone_a_while_and_the_e_mail_is_not_to_blame(
+    start: StartNotification, smtp_that: StartSmtp
+) -> None:
+    smtp = await smtp_that("421 to RCPT")
+    notification = await start_with(start, smtp)
+    postponed = await one(notification, until="pending")
+    await hurry(notification)
+
+    sent = await one(notification, until="sent")
+
+    assert postponed["smtp_reply"].startswith("421")
+    assert (sent["attempts"], sent["ambiguous"], len(smtp.received)) == (2, 0, 1)
+    assert smtp.connections == 2
+
+
+async def test_a_connection_is_kept_for_the_next_e_mail_also_after_a_refusal(
+    start: StartNotification, smtp_that: StartSmtp
+) -> None:
+    smtp = await smtp_that("550 to RCPT")
+    notification = await start_with(start, smtp, smtp_connections=1)
+    await one(notification, until="failed")
+    await notification.learn(make_registration())
+
+    rows = await notification.settled()
+
+    assert Counter(row["state"] for row in rows) == {"failed": 1, "sent": 1}
+    assert smtp.connections == 1
+
+
+async def test_a_body_is_sent_as_it_is_to_a_server_that_takes_it(
+    start: StartNotification, smtp_that: StartSmtp
+) -> None:
+    encoded, plain = await smtp_that(), await smtp_that()
+    plain.extensions = ["8BITMIME"]
+    for smtp in (encoded, plain):
+        await one(await start_with(start, smtp), until="sent")
+
+    assert (encoded.options, plain.options) == ([b""], [b"BODY=8BITMIME"])
+    assert encoded.received[0].isascii()
+    assert "småkommuner".encode() in plain.received[0]
+
+
+async def test_no_domain_gets_more_than_its_rate_and_nobody_else_waits_for_it(
+    start: StartNotification, smtp_that: StartSmtp
+) -> None:
+    smtp = await smtp_that()
+    notification = await start(smtp_url=f"smtp://127.0.0.1:{smtp.port}", smtp_domain_rate=1)
+    many = [make_registration(email=f"p{number}@small.no") for number in range(8)]
+    await notification.learn(make_seminar(reminders=()), *many, make_registration(email="kari@other.no"))
+
+    await eventually(lambda: _sent(notification, "other.no"))
+
+    rows = await notification.rows()
+    assert Counter(row["state"] for row in rows)["sent"] < 5
+    assert all(row["attempts"] <= 1 for row in rows), "who waits for a turn has not been tried"
+
+
+async def _sent(notification: Notification, domain: str) -> bool:
+    async with notification.database.connection() as connection:
+        return bool(
+            await connection.fetchval(
+                "SELECT true FROM emails e JOIN registrations g ON g.id = e.registration"
+                " WHERE e.state = 'sent' AND g.snapshot->>'email' LIKE '%' || $1",
+                domain,
+            )
+        )
+
+
+async def test_a_process_says_that_it_sends_and_what_the_server_answers(notification: Notification) -> None:
+    async def seen() -> asyncpg.Record | None:
+        async with notification.database.connection() as connection:
+            return await connection.fetchrow("SELECT * FROM senders")
+
+    row = await eventually(seen)
+
+    assert (row["state"], row["replica"]) == ("ready", HOLDER)

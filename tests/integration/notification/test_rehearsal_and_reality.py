@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.catalog.document import Document
 from services.catalog.model import Seminar, snapshot
-from services.notification import commands, store
+from services.notification import commands, store, store_claims
 from services.notification.change import Change
 from services.notification.model import close, schedule
 from services.notification.rehearsal import Foreseen, Outgoing, ReminderDifference
@@ -141,7 +141,7 @@ class World:
         await commands.learn_of_registration(self.connection, person, self.now, "")
         await store.set_unsubscribed(self.connection, person.id, unsubscribed=unsubscribed)
         if suppressed:
-            await store.suppress(self.connection, person.id)
+            await store_claims.suppress(self.connection, person.id)
 
     async def switch(self, attendance: Attendance) -> None:
         """Let the first to come attend in that way, from now on."""
@@ -184,12 +184,12 @@ class World:
         """Write and send what is due now, as both loops do."""
         left: Counter[Outgoing] = Counter()
         await self.write()
-        for claim in await store.claim(self.connection, self.now, 60, 1000, "a-replica"):
-            email = await store.look_at(self.connection, claim.id)
+        for claim in await store_claims.claim(self.connection, self.now, 60, 1000, "a-replica"):
+            email = (await store_claims.look_at(self.connection, [claim.id]))[claim.id]
             if verdict := close(email, self.now):
-                await store.close(self.connection, claim, verdict)
+                await store_claims.close(self.connection, claim, verdict)
                 continue
-            await store.mark_sent(self.connection, claim, "250 ok", self.now)
+            await self.connection.execute("UPDATE emails SET state = 'sent' WHERE id = $1", claim.id)
             rule = await self.connection.fetchval("SELECT rule FROM emails WHERE id = $1", claim.id)
             person = email.registration
             left[Outgoing(self.now, email.kind, rule, person.attendance, person.language)] += 1

@@ -215,14 +215,16 @@ async def test_a_number_in_json_is_a_number(service: Service) -> None:
     assert fields(await problem(corrected, 422)) == ["headcount"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"seminar=x", b"\xff\xfe", b"[" * 10_000, b"{'name': 1}"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"seminar=x", b"\xff\xfe", b"[" * 10_000, b"{'name': 1}", b'{"name": NaN}']
+)
 async def test_what_is_not_json_is_400(service: Service, body: bytes) -> None:
     answer = await service.client.post(SIGN_UP, data=body, headers={"Content-Type": "application/json"})
 
     assert (await problem(answer, 400))["type"] == "/problems/not-json"
 
 
-@pytest.mark.parametrize("body", ["[]", "3", "null", '"kari"', '{"name": NaN}', '{"name": "\\ud800"}'])
+@pytest.mark.parametrize("body", ["[]", "3", "null", '"kari"', '{"name": "\\ud800"}'])
 async def test_json_of_another_form_is_422(service: Service, body: str) -> None:
     answer = await service.client.post(SIGN_UP, data=body, headers={"Content-Type": "application/json"})
 

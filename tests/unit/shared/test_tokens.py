@@ -1,12 +1,13 @@
 import base64
 import re
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared.tokens import InvalidTokenError, Link, Purpose, sign, verify
+from shared.tokens import InvalidTokenError, Link, Purpose, read_tag, sign, tag, verify
 from tests.factories import UNHURRIED
 
 KEYS = (b"the first key of a test",)
@@ -116,3 +117,30 @@ def test_a_raised_link_version_makes_another_token_so_that_the_old_one_can_be_to
 
     assert raised != sign(KEYS, "manage", LINK)
     assert verify(KEYS, "manage", raised).version == 2
+
+
+# --- tags in addresses ---
+
+
+@UNHURRIED
+@given(keys, st.uuids(), st.sampled_from([str.lower, str.upper, str.swapcase]))
+def test_a_tag_fits_in_a_local_part_and_survives_a_server_that_changes_its_case(
+    key: bytes, identifier: UUID, change: Callable[[str], str]
+) -> None:
+    made = tag((key,), "bounce", identifier)
+
+    assert re.fullmatch(r"[a-z2-7]{42}", made)
+    assert read_tag((b"a newer key, for tests", key), "bounce", change(made)) == identifier
+
+
+@UNHURRIED
+@given(st.text(max_size=50) | st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=42, max_size=42))
+def test_whatever_we_have_not_made_is_no_tag(text: str) -> None:
+    with pytest.raises(InvalidTokenError):
+        read_tag(KEYS, "bounce", text)
+
+
+def test_a_tag_of_another_purpose_or_key_is_none() -> None:
+    for made in (tag(KEYS, "reply", LINK.registration), tag(OTHER_KEYS, "bounce", LINK.registration)):
+        with pytest.raises(InvalidTokenError):
+            read_tag(KEYS, "bounce", made)
