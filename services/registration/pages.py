@@ -10,16 +10,20 @@ from services.registration import commands, store, store_waiting_list
 from services.registration.api import LARGEST, admitted, run
 from services.registration.links import DeadLinkError, follow
 from services.registration.model import Details, RefusedError, Registration, SignUp, is_full, refuse
+from services.registration.questions import UnfitError, answers_in, check
 from shared import tokens
 from shared.database import Connection
-from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
+from shared.messages import Attendance, Language, RegistrationStatus, SeminarSnapshot
 from shared.web.bodies import read_form
 from shared.web.keys import CLOCK, DATABASE, SETTINGS
 from shared.web.limiting import RateLimitedError, limit_address, limit_client
 from shared.web.pages import language_of, redirect, render
 from shared.web.problems import Problem, field_errors, not_found
 
-FIELDS = ("name", "email", "attendance", "organisation", "dietary_needs", "headcount")
+FIELDS = (
+    "name", "email", "attendance", "organisation", "role", "dietary_needs", "accessibility_needs", "headcount",
+    "language", "online_meanwhile",
+)  # fmt: skip
 
 
 async def sign_up_form(request: web.Request) -> web.Response:
@@ -31,24 +35,57 @@ async def sign_up_form(request: web.Request) -> web.Response:
 
 async def sign_up(request: web.Request) -> web.Response:
     """Take the form; on errors show it again with all that was typed."""
-    typed = {field: value for field, value in (await read_form(request, most=LARGEST)).items() if field in FIELDS}
-    slug = request.match_info["slug"]
+    typed = _typed(await read_form(request, most=LARGEST))
     try:
         limit_client(request)
-        given = SignUp(**_filled(typed), seminar=slug, language=language_of(request))
+        async with request.app[DATABASE].connection() as connection:
+            seminar = await _seminar(request, connection)
+        given, wrong = _judge(typed, seminar, language_of(request))
+        if given is None or wrong:
+            return await _form_again(request, typed, wrong)
         limit_address(request, given.email)
-    except RateLimitedError as error:
-        return await _form_later(request, typed, error)
-    except ValidationError as error:
-        return await _form_again(request, typed, {e["field"].partition(".")[0]: "" for e in field_errors(error)})
-    try:
         async with request.app[DATABASE].transaction() as connection:
             outcome = await admitted(request, connection, given)
+    except RateLimitedError as error:
+        return await _form_later(request, typed, error)
+    except UnfitError as error:  # the organisers have changed their questions meanwhile
+        return await _form_again(request, typed, {fault.field: fault.text for fault in error.faults})
     except commands.UnknownSeminarError:
         raise not_found("seminar") from None
     except RefusedError:
         return await _form_again(request, typed, {"attendance": "refused"}, status=409)
-    return redirect(f"/register/{slug}/received?outcome={outcome.status}&attendance={given.attendance}")
+    return redirect(f"/register/{given.seminar}/received?outcome={outcome.status}&attendance={given.attendance}")
+
+
+def _typed(form: Mapping[str, str]) -> dict[str, str]:
+    return {field: value for field, value in form.items() if field in FIELDS or field.startswith("answers.")}
+
+
+def _judge(
+    typed: Mapping[str, str], seminar: SeminarSnapshot, language: Language
+) -> tuple[SignUp | None, dict[str, str]]:
+    """Return the sign-up that was typed, None if there is none in it, and all that is wrong, by its input."""
+    given, wrong, answers = None, {}, {}
+    attendance = typed.get("attendance")
+    if attendance in tuple(Attendance):
+        answers = answers_in(seminar.questions, Attendance(attendance), typed)
+    try:
+        spoken = {"language": language} | _filled(typed)
+        given = SignUp(**spoken, seminar=seminar.slug, answers=answers)
+    except ValidationError as error:
+        wrong = {_input(e["field"]): "" for e in field_errors(error)}
+    try:
+        if attendance in tuple(Attendance):
+            check(seminar.questions, Attendance(attendance), answers)
+    except UnfitError as error:
+        wrong |= {fault.field: fault.text for fault in error.faults}
+    return given, wrong
+
+
+def _input(field: str) -> str:
+    """Return the input that a fault's field is typed in: an answer has one of its own."""
+    name, _, rest = field.partition(".")
+    return f"{name}.{rest.partition('.')[0]}" if name == "answers" else name
 
 
 async def received(request: web.Request) -> web.Response:
@@ -63,24 +100,35 @@ async def received(request: web.Request) -> web.Response:
     return render(request, "received.html", context)
 
 
+ONLY = {  # what is asked of those who attend one way
+    Attendance.IN_PERSON: ("dietary_needs", "accessibility_needs", "online_meanwhile"),
+    Attendance.ONLINE: ("headcount",),
+}
+
+
 def _filled(typed: Mapping[str, str]) -> dict[str, Any]:
     """Drop what was left blank, and what belongs to the other way to attend: it may have been typed first."""
-    other = "headcount" if typed.get("attendance") == Attendance.IN_PERSON else "dietary_needs"
-    return {field: value for field, value in typed.items() if value.strip() and field != other}
+    other = Attendance.ONLINE if typed.get("attendance") == Attendance.IN_PERSON else Attendance.IN_PERSON
+    return {
+        field: value for field, value in typed.items() if field in FIELDS and value.strip() and field not in ONLY[other]
+    }
 
 
 async def _form(request: web.Request, connection: Connection, typed: Mapping[str, str]) -> dict[str, Any]:
     seminar = await _seminar(request, connection)
     now = request.app[CLOCK].now()
     mode = seminar.attendance.get(Attendance.IN_PERSON)
+    taken = {attendance: await store.taken(connection, seminar.slug, attendance) for attendance in seminar.attendance}
     return {
         "seminar": seminar,
-        "typed": typed,
+        "typed": {"language": language_of(request)} | dict(typed),
         "wrong": {},
         "minutes": 0,
-        "refusals": {attendance: refuse(seminar, attendance, now) for attendance in Attendance},
+        "refusals": {
+            attendance: refuse(seminar, attendance, now, taken.get(attendance, 0)) for attendance in Attendance
+        },
         "deadline": mode.deadline if mode else None,
-        "full": await _is_full(connection, seminar, Attendance.IN_PERSON),
+        "full": {attendance: is_full(seminar, attendance, taken.get(attendance, 0)) for attendance in Attendance},
     }
 
 
@@ -173,7 +221,8 @@ async def attend_otherwise(request: web.Request) -> web.Response:
 
 def switched(details: Details, attendance: Attendance) -> Details:
     """Return the details for the other way to attend, without what is asked only for this one."""
-    return details.model_copy(update={"attendance": attendance, "dietary_needs": None, "headcount": 1})
+    for_one = {"dietary_needs": None, "accessibility_needs": None, "online_meanwhile": False, "headcount": 1}
+    return details.model_copy(update={"attendance": attendance, **for_one})
 
 
 async def _mine(request: web.Request, connection: Connection) -> tuple[Registration, SeminarSnapshot]:

@@ -33,7 +33,11 @@ def fitting(
 ) -> dict[str, str | tuple[str, ...]]:
     """Return those of `answers` that fit what those who attend so are asked: what remains after a change of either."""
     known = {question.id: question for question in asked(questions, attendance)}
-    return {about: reply for about, reply in answers.items() if about in known and _wrong(known[about], reply) is None}
+    return {
+        about: reply
+        for about, reply in answers.items()
+        if reply and about in known and _wrong(known[about], reply) is None
+    }
 
 
 Unfit = tuple[str, str, Mapping[str, str]]  # a question's id, what would be right, and what fills that
