@@ -19,7 +19,7 @@ from local.postgres import Postgres, remove
 from local.services import migrated_databases
 from local.up import EXAMPLE
 
-ROUNDS, REQUESTS = 5, 2000  # of either, in turn, so that what else the machine does meets both
+ROUNDS, REQUESTS = 9, 3000  # of either, in turn, so that what else the machine does meets both
 SEMINARS = 500  # besides the example, for the list
 TOKEN = "a-token-for-benchmarks"  # noqa: S105 - of a server that lives for a minute
 PAGE = {"Accept": "text/html", "Accept-Language": "nb"}

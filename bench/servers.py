@@ -28,7 +28,7 @@ from shared.clock import SystemClock
 from shared.local_bus import LocalBus, LocalEndpoint
 from shared.settings import load
 from shared.web import health
-from shared.web.server import listen, serving, stop_signal
+from shared.web.server import listen, serving, settle, stop_signal
 
 PATIENCE = 30.0  # seconds for a server to answer
 POLL = 0.05  # seconds
@@ -119,6 +119,7 @@ SERVERS = {"bare": bare, "catalog": a_catalog, "notification": a_notification}
 async def _serve(name: str) -> None:
     stop = stop_signal()
     async with serving(SERVERS[name](), listen("127.0.0.1", int(os.environ["PORT"]))):
+        settle()
         await stop.wait()
 
 
