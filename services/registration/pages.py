@@ -35,7 +35,7 @@ async def sign_up_form(request: web.Request) -> web.Response:
 
 async def sign_up(request: web.Request) -> web.Response:
     """Take the form; on errors show it again with all that was typed."""
-    typed = _typed(await read_form(request, most=LARGEST))
+    typed = typed_in(await read_form(request, most=LARGEST))
     try:
         limit_client(request)
         async with request.app[DATABASE].connection() as connection:
@@ -57,7 +57,8 @@ async def sign_up(request: web.Request) -> web.Response:
     return redirect(f"/register/{given.seminar}/received?outcome={outcome.status}&attendance={given.attendance}")
 
 
-def _typed(form: Mapping[str, str]) -> dict[str, str]:
+def typed_in(form: Mapping[str, str]) -> dict[str, str]:
+    """Return what was typed in the inputs that there are."""
     return {field: value for field, value in form.items() if field in FIELDS or field.startswith("answers.")}
 
 
@@ -70,10 +71,10 @@ def _judge(
     if attendance in tuple(Attendance):
         answers = answers_in(seminar.questions, Attendance(attendance), typed)
     try:
-        spoken = {"language": language} | _filled(typed)
+        spoken = {"language": language} | filled(typed)
         given = SignUp(**spoken, seminar=seminar.slug, answers=answers)
     except ValidationError as error:
-        wrong = {_input(e["field"]): "" for e in field_errors(error)}
+        wrong = {input_of(e["field"]): "" for e in field_errors(error)}
     try:
         if attendance in tuple(Attendance):
             check(seminar.questions, Attendance(attendance), answers)
@@ -82,7 +83,7 @@ def _judge(
     return given, wrong
 
 
-def _input(field: str) -> str:
+def input_of(field: str) -> str:
     """Return the input that a fault's field is typed in: an answer has one of its own."""
     name, _, rest = field.partition(".")
     return f"{name}.{rest.partition('.')[0]}" if name == "answers" else name
@@ -106,7 +107,7 @@ ONLY = {  # what is asked of those who attend one way
 }
 
 
-def _filled(typed: Mapping[str, str]) -> dict[str, Any]:
+def filled(typed: Mapping[str, str]) -> dict[str, Any]:
     """Drop what was left blank, and what belongs to the other way to attend: it may have been typed first."""
     other = Attendance.ONLINE if typed.get("attendance") == Attendance.IN_PERSON else Attendance.IN_PERSON
     return {
@@ -166,15 +167,18 @@ async def _seminar(request: web.Request, connection: Connection) -> SeminarSnaps
 async def my_page(request: web.Request) -> web.Response:
     """Show one's registration and what can be done with it."""
     async with request.app[DATABASE].connection() as connection:
-        registration, seminar = await _mine(request, connection)
+        registration, seminar = await follow_link(request, connection)
         place = await store_waiting_list.place_in_queue(connection, registration.id)
         other = next(a for a in Attendance if a is not registration.details.attendance)
         full = await _is_full(connection, seminar, other)
     now = request.app[CLOCK].now()
+    waits = registration.status is RegistrationStatus.WAITLISTED
+    open_online = waits and refuse(seminar, Attendance.ONLINE, now) is None
     context = {
         "seminar": seminar,
         "registration": registration,
         "details": registration.details,
+        "meanwhile": open_online and registration.details.attendance is Attendance.IN_PERSON and not full,
         "place": place,
         "over": now >= seminar.end,
         "other": other,
@@ -199,9 +203,20 @@ async def cancel_mine(request: web.Request) -> web.Response:
     """Withdraw."""
     limit_client(request)
     async with request.app[DATABASE].transaction() as connection:
-        registration, _ = await _mine(request, connection)
+        registration, _ = await follow_link(request, connection)
         await run(commands.cancel(connection, registration.id, request.app[CLOCK].now()))
     return _back(request, "cancelled")
+
+
+async def attend_meanwhile(request: web.Request) -> web.Response:
+    """Attend online until there is a seat, or not any more."""
+    limit_client(request)
+    online = (await read_form(request, most=LARGEST)).get("online") == "yes"
+    async with request.app[DATABASE].transaction() as connection:
+        registration, _ = await follow_link(request, connection)
+        details = registration.details.model_copy(update={"online_meanwhile": online})
+        await run(commands.change(connection, registration.id, details, request.app[CLOCK].now()))
+    return _back(request, "switched")
 
 
 async def attend_otherwise(request: web.Request) -> web.Response:
@@ -213,7 +228,7 @@ async def attend_otherwise(request: web.Request) -> web.Response:
         error = {"field": "attendance", "detail": "must be in_person or online"}
         raise Problem(422, "invalid", "The form does not fit", errors=[error]) from None
     async with request.app[DATABASE].transaction() as connection:
-        registration, _ = await _mine(request, connection)
+        registration, _ = await follow_link(request, connection)
         details = switched(registration.details, attendance)
         await run(commands.change(connection, registration.id, details, request.app[CLOCK].now()))
     return _back(request, "switched")
@@ -225,7 +240,8 @@ def switched(details: Details, attendance: Attendance) -> Details:
     return details.model_copy(update={"attendance": attendance, **for_one})
 
 
-async def _mine(request: web.Request, connection: Connection) -> tuple[Registration, SeminarSnapshot]:
+async def follow_link(request: web.Request, connection: Connection) -> tuple[Registration, SeminarSnapshot]:
+    """Return the registration whose link the address bears, and its seminar; raises a 404 Problem."""
     try:
         keys = request.app[SETTINGS].keys
         return await follow(connection, keys, request.match_info["token"], request.app[CLOCK].now())
@@ -244,4 +260,5 @@ ROUTES: Iterable[web.RouteDef] = (
     web.get("/my/{token}", my_page),
     web.post("/my/{token}/cancel", cancel_mine),
     web.post("/my/{token}/attendance", attend_otherwise),
+    web.post("/my/{token}/meanwhile", attend_meanwhile),
 )

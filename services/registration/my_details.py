@@ -1,0 +1,117 @@
+"""Correcting what one has told of oneself by the mailed link, and taking a copy of it along."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from services.registration import commands
+from services.registration.answers import Registered
+from services.registration.api import LARGEST, run
+from services.registration.model import Details, Registration
+from services.registration.pages import filled, follow_link, input_of, typed_in
+from services.registration.questions import UnfitError, answers_in, asked, check, fields_of
+from shared.messages import RegistrationStatus, SeminarSnapshot
+from shared.web.bodies import read_form
+from shared.web.keys import CLOCK, DATABASE
+from shared.web.limiting import limit_client
+from shared.web.pages import redirect, render
+from shared.web.problems import Problem, field_errors
+
+TOLD = ("name", "organisation", "role", "dietary_needs", "accessibility_needs", "headcount", "language")
+
+
+class Sheet(NamedTuple):
+    """The form as it is shown: what stands in it, on which version it builds, and what is wrong with it."""
+
+    typed: Mapping[str, str]
+    version: int
+    wrong: Mapping[str, str] = MappingProxyType({})
+    stale: bool = False  # whether another browser has saved meanwhile
+
+
+async def details_page(request: web.Request) -> web.Response:
+    """Show the form with what one has told."""
+    async with request.app[DATABASE].connection() as connection:
+        registration, seminar = await follow_link(request, connection)
+    return _page(request, registration, seminar, Sheet(_typed_of(registration.details), registration.version))
+
+
+async def correct(request: web.Request) -> web.Response:
+    """Take the corrections; on errors, and if another browser was faster, show all that was typed again."""
+    limit_client(request)
+    form = await read_form(request, most=LARGEST)
+    typed, read = typed_in(form), _version(form.get("version", ""))
+    async with request.app[DATABASE].transaction() as connection:
+        registration, seminar = await follow_link(request, connection)
+        details, wrong = _judge(typed, registration.details, seminar)
+        if details is None or wrong:
+            return _page(request, registration, seminar, Sheet(typed, read, wrong), status=422)
+        if read != registration.version:
+            return _page(request, registration, seminar, Sheet(typed, registration.version, stale=True), status=409)
+        await run(commands.change(connection, registration.id, details, request.app[CLOCK].now(), read=read))
+    return redirect(f"/my/{request.match_info['token']}?done=corrected")
+
+
+async def take_along(request: web.Request) -> web.Response:
+    """Answer with all that is kept of one here, as a file (GDPR, article 20)."""
+    async with request.app[DATABASE].connection() as connection:
+        registration, _ = await follow_link(request, connection)
+    name = f'attachment; filename="{registration.seminar}.json"'
+    body = Registered.of(registration).model_dump_json(indent=2)
+    return web.Response(text=body, content_type="application/json", headers={"Content-Disposition": name})
+
+
+def _typed_of(details: Details) -> dict[str, str]:
+    told = {field: str(value) for field in TOLD if (value := getattr(details, field)) is not None}
+    return told | fields_of(details.answers)
+
+
+def _judge(
+    typed: Mapping[str, str], standing: Details, seminar: SeminarSnapshot
+) -> tuple[Details | None, dict[str, str]]:
+    """Return the details as they would be, None if they cannot, and all that is wrong, by its input."""
+    answers = answers_in(seminar.questions, standing.attendance, typed)
+    told = {name: value for name, value in filled({**typed, "attendance": standing.attendance}).items() if name in TOLD}
+    kept = standing.model_dump(exclude=set(TOLD)) | {"answers": answers}
+    details, wrong = None, {}
+    try:
+        details = Details(**kept, **told)
+    except ValidationError as error:
+        wrong = {input_of(e["field"]): "" for e in field_errors(error)}
+    try:
+        check(seminar.questions, standing.attendance, answers)
+    except UnfitError as error:
+        wrong |= {fault.field: fault.text for fault in error.faults}
+    return details, wrong
+
+
+def _version(given: str) -> int:
+    """Return the version that the form builds on; 0, which there is none of, for what is no number."""
+    return int(given) if given.isascii() and given.isdigit() and len(given) < len(str(2**31)) else 0
+
+
+def _page(
+    request: web.Request, registration: Registration, seminar: SeminarSnapshot, sheet: Sheet, *, status: int = 200
+) -> web.Response:
+    if registration.status is RegistrationStatus.CANCELLED or request.app[CLOCK].now() >= seminar.end:
+        raise Problem(409, "seminar-over", "There is nothing to correct any more")
+    attendance = registration.details.attendance
+    context: dict[str, Any] = {
+        "seminar": seminar,
+        "registration": registration,
+        "in_person": attendance == "in_person",
+        "asked": asked(seminar.questions, attendance),
+        **sheet._asdict(),
+        "mine": f"/my/{request.match_info['token']}",
+    }
+    return render(request, "my_details.html", context, status=status)
+
+
+ROUTES: Iterable[web.RouteDef] = (
+    web.get("/my/{token}/details", details_page),
+    web.post("/my/{token}/details", correct),
+    web.get("/my/{token}/data", take_along),
+)
