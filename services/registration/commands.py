@@ -66,17 +66,18 @@ async def sign_up(connection: Connection, given: SignUp, now: datetime) -> Outco
 async def request_link(connection: Connection, seminar: SeminarSnapshot, email: str, now: datetime) -> None:
     """Have the link of what stands for the address mailed to its owner, a few times a day at most."""
     today = now.astimezone(ZoneInfo(seminar.zone)).date()
-    row = await store.request_link(connection, seminar.slug, email, today, LINKS_A_DAY)
+    row = await store.request_link(connection, seminar.slug, email, today, most)
     if row is not None:
         registration, request = store.requested(row)
         await tell(connection, registration, "registration.link_requested", now, link_request=request)
+    return row is not None
 
 
 async def cancel(
     connection: Connection, registration: UUID, now: datetime, *, cause: Cause = "oneself"
 ) -> Registration:
     """Withdraw, once; a seat that this frees goes to the first in line. Raises RefusedError after the end."""
-    standing, seminar = await _lock(connection, registration)
+    standing, seminar = await lock(connection, registration)
     if standing.status is RegistrationStatus.CANCELLED:
         return standing
     if now >= seminar.end:
@@ -100,7 +101,7 @@ async def change(
 
     Raises VersionConflictError, RefusedError, UnfitError.
     """
-    standing, seminar = await _lock(connection, registration)
+    standing, seminar = await lock(connection, registration)
     if read is not None and read != standing.version:
         raise VersionConflictError
     if standing.status is RegistrationStatus.CANCELLED or details == standing.details:
@@ -116,16 +117,23 @@ async def change(
         details = await _with_meanwhile(connection, seminar, details, standing.status, now)
     changed = await store.correct(connection, registration, details, now)
     if details.attendance is not standing.details.attendance:
-        changed = await _attend(connection, seminar, changed, details, now)
+        changed = await _attend(connection, seminar, changed, details, now, cause=cause)
     await tell(connection, changed, "registration.changed", now, cause=cause)
     await promote(connection, seminar, now, cause=cause)
     return changed
 
 
 async def _attend(
-    connection: Connection, seminar: SeminarSnapshot, standing: Registration, details: Details, now: datetime
+    connection: Connection,
+    seminar: SeminarSnapshot,
+    standing: Registration,
+    details: Details,
+    now: datetime,
+    *,
+    cause: Cause,
 ) -> Registration:
-    status = admit(seminar, details.attendance, await _taken(connection, seminar, details.attendance), now)
+    taken = await _taken(connection, seminar, details.attendance)
+    status = admit(seminar, details.attendance, taken, now, cause=cause)
     details = await _with_meanwhile(connection, seminar, details, status, now)
     return await store.attend(connection, standing.id, details, status, now)
 
@@ -155,7 +163,7 @@ async def learn_of_seminar(connection: Connection, seminar: SeminarSnapshot, now
             await store_waiting_list.keep_cut_off(connection, seminar.slug, attendance, cut_off(seminar, attendance))
 
 
-async def _lock(connection: Connection, registration: UUID) -> tuple[Registration, SeminarSnapshot]:
+async def lock(connection: Connection, registration: UUID) -> tuple[Registration, SeminarSnapshot]:
     """Lock the seminar before the registration is read, in the order that sign-ups do."""
     found = await store.get(connection, registration)
     if found is None:

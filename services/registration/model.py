@@ -28,6 +28,8 @@ from shared.messages import (
     SeminarSnapshot,
 )
 
+Cause = Literal["oneself", "organiser", "cut_off"]  # who changes a registration
+
 MUNICIPALITY_NUMBER = re.compile("[0-9]{4}")
 MOST_HEADS = 500  # people around one screen
 
@@ -51,18 +53,25 @@ class RefusedError(ValueError):
         self.refusal = refusal
 
 
-def admit(seminar: SeminarSnapshot, attendance: Attendance, taken: int, now: datetime) -> RegistrationStatus:
+def admit(
+    seminar: SeminarSnapshot, attendance: Attendance, taken: int, now: datetime, *, cause: Cause = "oneself"
+) -> RegistrationStatus:
     """Return whether whoever signs up now is confirmed or waitlisted; `taken` seats are occupied or queued for.
 
     Raises RefusedError when neither.
     """
-    if refusal := refuse(seminar, attendance, now, taken):
+    if refusal := refuse(seminar, attendance, now, taken, cause=cause):
         raise RefusedError(refusal)
     return RegistrationStatus.WAITLISTED if is_full(seminar, attendance, taken) else RegistrationStatus.CONFIRMED
 
 
-def refuse(seminar: SeminarSnapshot, attendance: Attendance, now: datetime, taken: int = 0) -> Refusal | None:
-    """Return why nobody can sign up for `attendance` at `now`, or None if they can, be it for the waiting list."""
+def refuse(
+    seminar: SeminarSnapshot, attendance: Attendance, now: datetime, taken: int = 0, *, cause: Cause = "oneself"
+) -> Refusal | None:
+    """Return why nobody can sign up for `attendance` at `now`, or None if they can, be it for the waiting list.
+
+    An organiser can sign somebody up before that opens, and after the deadline; whom all seats are taken for, waits.
+    """
     mode = seminar.attendance.get(attendance)
     if seminar.status == "cancelled":
         return Refusal.CANCELLED
@@ -70,6 +79,8 @@ def refuse(seminar: SeminarSnapshot, attendance: Attendance, now: datetime, take
         return Refusal.OVER
     if mode is None:
         return Refusal.NOT_OFFERED
+    if cause == "organiser":
+        return None
     if seminar.opens and now < seminar.opens:
         return Refusal.NOT_OPEN
     if mode.deadline is not None and now > mode.deadline:
@@ -89,10 +100,14 @@ def cut_off(seminar: SeminarSnapshot, attendance: Attendance) -> datetime:
     return (mode and (mode.promote_until or mode.deadline)) or seminar.end
 
 
-def free_seats(seminar: SeminarSnapshot, attendance: Attendance, confirmed: int, now: datetime) -> int:
-    """Return how many of the waiting may be given a seat now: none after the cut-off."""
+def free_seats(
+    seminar: SeminarSnapshot, attendance: Attendance, confirmed: int, now: datetime, *, cause: Cause = "oneself"
+) -> int:
+    """Return how many of the waiting may be given a seat now: none after the cut-off, but by an organiser."""
     mode = seminar.attendance.get(attendance)
-    if mode is None or seminar.status == "cancelled" or now >= seminar.end or now > cut_off(seminar, attendance):
+    if mode is None or seminar.status == "cancelled" or now >= seminar.end:
+        return 0
+    if now > cut_off(seminar, attendance) and cause != "organiser":
         return 0
     return MOST_PROMOTED if mode.capacity is None else max(0, mode.capacity - confirmed)
 
@@ -198,9 +213,6 @@ class Correction(Details):
     """What somebody corrects of their details: what is left out stays as it is, the address always does."""
 
     model_config = ConfigDict(json_schema_extra=_any_part_of)
-
-
-Cause = Literal["oneself", "organiser", "cut_off"]  # who changes a registration
 
 
 class Registration(NamedTuple):

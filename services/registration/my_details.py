@@ -11,8 +11,9 @@ from services.registration import commands
 from services.registration.answers import Registered
 from services.registration.api import LARGEST, run
 from services.registration.model import Details, Registration
-from services.registration.pages import filled, follow_link, input_of, typed_in
+from services.registration.pages import follow_link
 from services.registration.questions import UnfitError, answers_in, asked, check, fields_of
+from services.registration.typed import filled, input_of, typed_in
 from shared.messages import RegistrationStatus, SeminarSnapshot
 from shared.web.bodies import read_form
 from shared.web.keys import CLOCK, DATABASE

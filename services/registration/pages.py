@@ -4,27 +4,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiohttp import web
-from pydantic import ValidationError
 
 from services.registration import commands, store, store_waiting_list
 from services.registration.api import LARGEST, admitted, run
 from services.registration.links import DeadLinkError, follow
-from services.registration.model import Details, RefusedError, Registration, SignUp, is_full, refuse
-from services.registration.questions import UnfitError, answers_in, check
+from services.registration.model import Details, RefusedError, Registration, is_full, refuse
+from services.registration.questions import UnfitError
+from services.registration.typed import judge, typed_in
 from shared import tokens
 from shared.database import Connection
-from shared.messages import Attendance, Language, RegistrationStatus, SeminarSnapshot
+from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
 from shared.web.bodies import read_form
 from shared.web.keys import CLOCK, DATABASE, SETTINGS
 from shared.web.limiting import RateLimitedError, limit_address, limit_client
 from shared.web.pages import language_of, redirect, render
-from shared.web.problems import Problem, field_errors, not_found
-
-FIELDS = (
-    "name", "email", "attendance", "organisation", "role", "dietary_needs", "accessibility_needs", "headcount",
-    "language", "online_meanwhile",
-)  # fmt: skip
-
+from shared.web.problems import Problem, not_found
 
 async def sign_up_form(request: web.Request) -> web.Response:
     """Show the form, or why nobody can sign up."""
@@ -40,7 +34,7 @@ async def sign_up(request: web.Request) -> web.Response:
         limit_client(request)
         async with request.app[DATABASE].connection() as connection:
             seminar = await _seminar(request, connection)
-        given, wrong = _judge(typed, seminar, language_of(request))
+        given, wrong = judge(typed, seminar, language_of(request))
         if given is None or wrong:
             return await _form_again(request, typed, wrong)
         limit_address(request, given.email)
@@ -57,38 +51,6 @@ async def sign_up(request: web.Request) -> web.Response:
     return redirect(f"/register/{given.seminar}/received?outcome={outcome.status}&attendance={given.attendance}")
 
 
-def typed_in(form: Mapping[str, str]) -> dict[str, str]:
-    """Return what was typed in the inputs that there are."""
-    return {field: value for field, value in form.items() if field in FIELDS or field.startswith("answers.")}
-
-
-def _judge(
-    typed: Mapping[str, str], seminar: SeminarSnapshot, language: Language
-) -> tuple[SignUp | None, dict[str, str]]:
-    """Return the sign-up that was typed, None if there is none in it, and all that is wrong, by its input."""
-    given, wrong, answers = None, {}, {}
-    attendance = typed.get("attendance")
-    if attendance in tuple(Attendance):
-        answers = answers_in(seminar.questions, Attendance(attendance), typed)
-    try:
-        spoken = {"language": language} | filled(typed)
-        given = SignUp(**spoken, seminar=seminar.slug, answers=answers)
-    except ValidationError as error:
-        wrong = {input_of(e["field"]): "" for e in field_errors(error)}
-    try:
-        if attendance in tuple(Attendance):
-            check(seminar.questions, Attendance(attendance), answers)
-    except UnfitError as error:
-        wrong |= {fault.field: fault.text for fault in error.faults}
-    return given, wrong
-
-
-def input_of(field: str) -> str:
-    """Return the input that a fault's field is typed in: an answer has one of its own."""
-    name, _, rest = field.partition(".")
-    return f"{name}.{rest.partition('.')[0]}" if name == "answers" else name
-
-
 async def received(request: web.Request) -> web.Response:
     """Say what came of a sign-up; no link to it here, that goes to the mailbox of its owner."""
     async with request.app[DATABASE].connection() as connection:
@@ -99,20 +61,6 @@ async def received(request: web.Request) -> web.Response:
         "in_person": request.query.get("attendance") == Attendance.IN_PERSON,
     }
     return render(request, "received.html", context)
-
-
-ONLY = {  # what is asked of those who attend one way
-    Attendance.IN_PERSON: ("dietary_needs", "accessibility_needs", "online_meanwhile"),
-    Attendance.ONLINE: ("headcount",),
-}
-
-
-def filled(typed: Mapping[str, str]) -> dict[str, Any]:
-    """Drop what was left blank, and what belongs to the other way to attend: it may have been typed first."""
-    other = Attendance.ONLINE if typed.get("attendance") == Attendance.IN_PERSON else Attendance.IN_PERSON
-    return {
-        field: value for field, value in typed.items() if field in FIELDS and value.strip() and field not in ONLY[other]
-    }
 
 
 async def _form(request: web.Request, connection: Connection, typed: Mapping[str, str]) -> dict[str, Any]:
