@@ -79,11 +79,14 @@ def refuse(
         return Refusal.OVER
     if mode is None:
         return Refusal.NOT_OFFERED
-    if cause == "organiser":
-        return None
+    return None if cause == "organiser" else _refuse_by_time(seminar, attendance, now, taken)
+
+
+def _refuse_by_time(seminar: SeminarSnapshot, attendance: Attendance, now: datetime, taken: int) -> Refusal | None:
+    deadline = seminar.attendance[attendance].deadline
     if seminar.opens and now < seminar.opens:
         return Refusal.NOT_OPEN
-    if mode.deadline is not None and now > mode.deadline:
+    if deadline is not None and now > deadline:
         return Refusal.DEADLINE_PASSED
     return Refusal.FULL if is_full(seminar, attendance, taken) and now > cut_off(seminar, attendance) else None
 
