@@ -6,6 +6,7 @@ from pathlib import Path
 from aiohttp import web
 
 from services.registration import api, consumers, cut_off, figures, my_details, pages, retention
+from services.registration.group_commit import GROUP_COMMIT, GroupCommit
 from services.registration.settings import Settings
 from shared.background import Nudge
 from shared.bus import OpenBus
@@ -25,13 +26,15 @@ def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Applica
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
         async with connected(app, open_bus) as (database, bus, background):
-            lists_changed = Nudge()
+            lists_changed, sign_ups = Nudge(), GroupCommit(database, clock, app[METRICS])
+            app[GROUP_COMMIT] = sign_ups
             learn = once(database, consumers.QUEUE, consumers.handlers(clock), lists_changed)
             background.start("cut-off", cut_off.run(database, clock, lists_changed))
             background.start(consumers.QUEUE, bus.consume(consumers.QUEUE, learn))
             background.start("retention", retention.run(database))
             background.start("inbox", forget_old(database))
             yield
+            await sign_ups.drain()
 
     app.cleanup_ctx.append(connect)
     return app

@@ -1,15 +1,18 @@
 """Every SQL statement of registration."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from services.registration.model import Details, Registration
+from services.registration.model import Details, Registration, email_key
 from shared.database import Connection
 from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
+
+SEMINARS = 100  # that are held as they were last read
 
 COLUMNS = (
     "id, seminar, version, status, attendance, name, email, organisation, municipality, role, dietary_needs,"
@@ -17,13 +20,11 @@ COLUMNS = (
     " link_version"
 )
 DETAILS = tuple(Details.model_fields)
+TYPES = {"headcount": "integer", "online_meanwhile": "boolean", "answers": "jsonb"}  # of those that are no texts
 ATTENDED = ("attendance", "dietary_needs", "accessibility_needs", "headcount", "online_meanwhile", "answers")
+NEW = {"id": "uuid", "seminar": "text", "status": "text", "registered_at": "timestamptz", "confirmed_at": "timestamptz"}
+NEW |= {field: TYPES.get(field, "text") for field in DETAILS}
 CORRECTED = tuple(field for field in DETAILS if field not in ("email", "attendance"))
-
-
-def email_key(email: str) -> str:
-    """Return what two spellings of one address have in common."""
-    return email.strip().casefold()
 
 
 def to_registration(row: asyncpg.Record | None) -> Registration:
@@ -69,14 +70,20 @@ async def keep_seminar(connection: Connection, seminar: SeminarSnapshot) -> bool
 
 async def get_seminar(connection: Connection, slug: str) -> SeminarSnapshot | None:
     """Return registration's copy of the seminar."""
-    snapshot = await connection.fetchval("SELECT snapshot FROM seminars WHERE slug = $1", slug)
-    return SeminarSnapshot.model_validate(snapshot) if snapshot else None
+    snapshot = await connection.fetchval("SELECT snapshot::text FROM seminars WHERE slug = $1", slug)
+    return _to_seminar(snapshot) if snapshot else None
 
 
 async def lock_seminar(connection: Connection, slug: str) -> SeminarSnapshot | None:
     """Return the seminar and keep its seats to this transaction until the commit."""
-    snapshot = await connection.fetchval("SELECT snapshot FROM seminars WHERE slug = $1 FOR NO KEY UPDATE", slug)
-    return SeminarSnapshot.model_validate(snapshot) if snapshot else None
+    snapshot = await connection.fetchval("SELECT snapshot::text FROM seminars WHERE slug = $1 FOR NO KEY UPDATE", slug)
+    return _to_seminar(snapshot) if snapshot else None
+
+
+@lru_cache(maxsize=SEMINARS)
+def _to_seminar(snapshot: str) -> SeminarSnapshot:
+    """Return the seminar, which is read once: the same text is the same seminar."""
+    return SeminarSnapshot.model_validate_json(snapshot)
 
 
 # --- registrations ---
@@ -96,30 +103,40 @@ async def taken(connection: Connection, seminar: str, attendance: Attendance) ->
     )
 
 
-async def insert(
-    connection: Connection,
-    registration: UUID,
-    seminar: str,
-    details: Details,
-    status: RegistrationStatus,
-    now: datetime,
-) -> Registration | None:
-    """Add a registration; None if one with that address stands already."""
-    row = await connection.fetchrow(
-        "INSERT INTO registrations (id, seminar, status, email_key, registered_at, confirmed_at, queued_at,"
-        f" {', '.join(DETAILS)})"
-        " VALUES ($1, $2, $3, $4, $5::timestamptz, CASE WHEN $3 = 'confirmed' OR $6 THEN $5::timestamptz END,"
-        f" CASE WHEN $3 = 'waitlisted' THEN nextval('queue_places') END, {placeholders(DETAILS, after=6)})"
-        f" ON CONFLICT (seminar, email_key) WHERE status <> 'cancelled' DO NOTHING RETURNING {COLUMNS}",
-        registration,
+async def standing_addresses(connection: Connection, seminar: str, keys: Sequence[str]) -> set[str]:
+    """Return those of the addresses, by their keys, that stand already."""
+    rows = await connection.fetch(
+        "SELECT email_key FROM registrations WHERE seminar = $1 AND email_key = ANY($2) AND status <> 'cancelled'",
         seminar,
-        status,
-        email_key(details.email),
-        now,
-        details.online_meanwhile,
-        *values(details, DETAILS),
+        keys,
     )
-    return to_registration(row) if row else None
+    return {row["email_key"] for row in rows}
+
+
+async def insert_all(connection: Connection, registrations: Sequence[Registration]) -> set[UUID]:
+    """Add new registrations in their order, and return the ids of those whose address did not stand already."""
+    if not registrations:
+        return set()
+    rows = await connection.fetch(
+        f"INSERT INTO registrations ({', '.join(NEW)}, email_key, queued_at)"
+        f" SELECT {', '.join(NEW)}, email_key, CASE WHEN status = 'waitlisted' THEN nextval('queue_places') END"
+        f" FROM unnest({arrays(NEW.values())}, ${len(NEW) + 1}::text[])"
+        f" WITH ORDINALITY AS new ({', '.join(NEW)}, email_key, number) ORDER BY number"
+        " ON CONFLICT (seminar, email_key) WHERE status <> 'cancelled' DO NOTHING RETURNING id",
+        *map(list, zip(*map(_new_row, registrations), strict=True)),
+        [email_key(registration.details.email) for registration in registrations],
+    )
+    return {row["id"] for row in rows}
+
+
+def arrays(types: Iterable[str]) -> str:
+    """Return the places of a statement's first values, which are arrays of `types`."""
+    return ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(types, 1))
+
+
+def _new_row(registration: Registration) -> list[Any]:
+    id_, seminar, _, status, details, registered_at, confirmed_at, *_ = registration
+    return [id_, seminar, status, registered_at, confirmed_at, *values(details, DETAILS)]
 
 
 def placeholders(fields: Sequence[str], after: int) -> str:
@@ -129,22 +146,21 @@ def placeholders(fields: Sequence[str], after: int) -> str:
 
 def values(details: Details, fields: Sequence[str]) -> list[Any]:
     """Return what stands in the columns of `fields`."""
-    kept = details.model_dump()
-    return [kept[field] for field in fields]
+    return [getattr(details, field) for field in fields]
 
 
-async def request_link(
-    connection: Connection, seminar: str, email: str, today: date, most: int
-) -> asyncpg.Record | None:
-    """Count a request for the link of what stands for the address; None after `most` on one day."""
-    return await connection.fetchrow(
+async def request_links(
+    connection: Connection, seminar: str, keys: Sequence[str], today: date, most: int
+) -> list[asyncpg.Record]:
+    """Count a request for the link of what stands for each address, by its key; none after `most` on one day."""
+    return await connection.fetch(
         "UPDATE registrations SET link_requests = link_requests + 1, links_sent_on = $3,"
         " links_sent = CASE WHEN links_sent_on = $3 THEN links_sent + 1 ELSE 1 END"
-        " WHERE seminar = $1 AND email_key = $2 AND status <> 'cancelled'"
+        " WHERE seminar = $1 AND email_key = ANY($2) AND status <> 'cancelled'"
         " AND (links_sent_on IS DISTINCT FROM $3 OR links_sent < $4)"
         f" RETURNING link_requests, {COLUMNS}",
         seminar,
-        email_key(email),
+        keys,
         today,
         most,
     )
@@ -227,32 +243,3 @@ async def count_cancelled(connection: Connection, seminar: str) -> int:
             "SELECT count(*) FROM registrations WHERE seminar = $1 AND status = 'cancelled'", seminar
         )
     )
-
-
-# --- idempotency keys ---
-
-
-async def lock_key(connection: Connection, key: str) -> bool:
-    """Keep the key to this transaction; False if another holds it."""
-    return bool(await connection.fetchval("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 1))", key))
-
-
-async def kept_answer(connection: Connection, key: str) -> asyncpg.Record | None:
-    """Return what was answered to the key before."""
-    return await connection.fetchrow("SELECT body_hash, status, answer FROM idempotency_keys WHERE key = $1", key)
-
-
-async def keep_answer(connection: Connection, key: str, body_hash: bytes, status: int, answer: dict[str, Any]) -> None:
-    """Remember the answer to the key."""
-    await connection.execute(
-        "INSERT INTO idempotency_keys (key, body_hash, status, answer) VALUES ($1, $2, $3, $4)",
-        key,
-        body_hash,
-        status,
-        answer,
-    )
-
-
-async def forget_old_keys(connection: Connection) -> None:
-    """Delete keys after their 24 hours."""
-    await connection.execute("DELETE FROM idempotency_keys WHERE stored_at < clock_timestamp() - interval '24 hours'")

@@ -1,20 +1,15 @@
 """The statements of the waiting list."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from services.registration.admission import Standing
 from services.registration.model import Registration
 from services.registration.store import COLUMNS, to_registration
 from shared.database import Connection
 from shared.messages import Attendance
-
-
-class Standing(NamedTuple):
-    """How many there are for one way to attend."""
-
-    confirmed: int
-    waitlisted: int
 
 
 async def standing(connection: Connection, seminar: str, attendance: Attendance) -> Standing:
@@ -43,13 +38,18 @@ async def count_meanwhile(connection: Connection, seminar: str) -> int:
 
 async def place_in_queue(connection: Connection, registration: UUID) -> int | None:
     """Return the place in the waiting list, from 1, or None for who does not wait."""
-    place = await connection.fetchval(
-        "SELECT (SELECT count(*) FROM registrations o WHERE o.seminar = r.seminar AND o.attendance = r.attendance"
-        " AND o.queued_at <= r.queued_at)"
-        " FROM registrations r WHERE r.id = $1 AND r.queued_at IS NOT NULL",
-        registration,
+    return (await places_in_queue(connection, [registration])).get(registration)
+
+
+async def places_in_queue(connection: Connection, registrations: Sequence[UUID]) -> dict[UUID, int]:
+    """Return the places in the waiting list, from 1, of those who wait."""
+    rows = await connection.fetch(
+        "SELECT id, (SELECT count(*) FROM registrations o WHERE o.seminar = r.seminar"
+        " AND o.attendance = r.attendance AND o.queued_at <= r.queued_at) AS place"
+        " FROM registrations r WHERE r.id = ANY($1) AND r.queued_at IS NOT NULL",
+        registrations,
     )
-    return int(place) if place is not None else None
+    return {row["id"]: row["place"] for row in rows}
 
 
 async def promote(

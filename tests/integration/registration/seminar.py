@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from services.registration import commands, store, store_waiting_list
-from services.registration.commands import Outcome
 from services.registration.model import Details, Registration
 from services.registration.pages import switched
+from services.registration.signing_up import Outcome
 from shared.database import Connection, Database, open_database
 from shared.messages import Attendance, Message, RegistrationSnapshot, RegistrationStatus
 from tests.factories import NOW, SLUG, make_sign_up, make_snapshot
