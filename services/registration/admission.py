@@ -7,7 +7,17 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.registration import questions
-from services.registration.model import Details, RefusedError, Registration, SignUp, admit, email_key, is_full, refuse
+from services.registration.model import (
+    Cause,
+    Details,
+    RefusedError,
+    Registration,
+    SignUp,
+    admit,
+    email_key,
+    is_full,
+    refuse,
+)
 from services.registration.questions import UnfitError
 from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
 
@@ -45,6 +55,8 @@ def admit_all(
     known: AbstractSet[str],
     standing: Mapping[Attendance, Standing],
     now: datetime,
+    *,
+    cause: Cause = "oneself",
 ) -> list[Verdict]:
     """Return what becomes of each; `known` are the keys of the addresses that stand, `standing` whom they meet.
 
@@ -54,7 +66,7 @@ def admit_all(
     verdicts: list[Verdict] = []
     for details in given:
         try:
-            admitted = _admit(seminar, details, addresses, met, now)
+            admitted = _admit(seminar, details, addresses, met, now, cause)
         except (RefusedError, UnfitError) as error:
             verdicts.append(error)
             continue
@@ -71,9 +83,10 @@ def _admit(
     known: AbstractSet[str],
     met: Mapping[Attendance, Standing],
     now: datetime,
+    cause: Cause,
 ) -> Admitted:
     attendance = details.attendance
-    status = admit(seminar, attendance, met.get(attendance, NOBODY).taken, now)
+    status = admit(seminar, attendance, met.get(attendance, NOBODY).taken, now, cause=cause)
     questions.check(seminar.questions, attendance, details.answers)
     waits = status is RegistrationStatus.WAITLISTED
     return Admitted(

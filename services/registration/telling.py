@@ -21,12 +21,12 @@ class News(NamedTuple):
     correlation_id: str = ""
 
 
-async def tell_each(connection: Connection, news: Iterable[News], now: datetime) -> None:
+async def tell_each(connection: Connection, news: Iterable[News], now: datetime, *, cause: Cause = "oneself") -> None:
     """Tell of many, each by itself."""
     messages = [
         _message(
             one.kind,
-            snapshot(one.registration, place=one.place, link_request=one.link_request),
+            snapshot(one.registration, cause=cause, place=one.place, link_request=one.link_request),
             now,
             one.correlation_id,
         )
