@@ -13,7 +13,7 @@ from services.registration.api import LARGEST, run
 from services.registration.model import Details, Registration
 from services.registration.pages import follow_link
 from services.registration.questions import UnfitError, answers_in, asked, check, fields_of
-from services.registration.typed import filled, input_of, typed_in
+from services.registration.typed import filled, input_of, typed_in, version_in
 from shared.messages import RegistrationStatus, SeminarSnapshot
 from shared.web.bodies import read_form
 from shared.web.keys import CLOCK, DATABASE
@@ -44,7 +44,7 @@ async def correct(request: web.Request) -> web.Response:
     """Take the corrections; on errors, and if another browser was faster, show all that was typed again."""
     limit_client(request)
     form = await read_form(request, most=LARGEST)
-    typed, read = typed_in(form), _version(form.get("version", ""))
+    typed, read = typed_in(form), version_in(form)
     async with request.app[DATABASE].transaction() as connection:
         registration, seminar = await follow_link(request, connection)
         details, wrong = _judge(typed, registration.details, seminar)
@@ -87,11 +87,6 @@ def _judge(
     except UnfitError as error:
         wrong |= {fault.field: fault.text for fault in error.faults}
     return details, wrong
-
-
-def _version(given: str) -> int:
-    """Return the version that the form builds on; 0, which there is none of, for what is no number."""
-    return int(given) if given.isascii() and given.isdigit() and len(given) < len(str(2**31)) else 0
 
 
 def _page(

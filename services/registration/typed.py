@@ -60,3 +60,9 @@ def input_of(field: str) -> str:
     """Return the input that a fault's field is typed in: an answer has one of its own."""
     name, _, rest = field.partition(".")
     return f"{name}.{rest.partition('.')[0]}" if name == "answers" else name
+
+
+def version_in(form: Mapping[str, str]) -> int:
+    """Return the version that a form builds on; 0, which there is none of, for what is no number."""
+    given = form.get("version", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < len(str(2**31)) else 0
