@@ -7,7 +7,7 @@ would do something else by now is told from one that does what was shown.
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from aiohttp import web
 from aiohttp.web_request import FileField
@@ -33,7 +33,12 @@ ENVELOPE = 64 * 1024  # bytes of a form around what it carries
 _Fields = dict[Annotated[str, Field(max_length=200)], str]
 CARRIED = TypeAdapter(Annotated[tuple[tuple[int, _Fields], ...], Field(max_length=MOST_ROWS)])
 
-Fields = dict[str, str | FileField]
+
+class Posted(NamedTuple):
+    """A form, and the file in it."""
+
+    fields: dict[str, str]
+    file: bytes = b""
 
 
 async def import_page(request: web.Request) -> web.Response:
@@ -44,28 +49,32 @@ async def import_page(request: web.Request) -> web.Response:
 
 async def take(request: web.Request) -> web.Response:
     """Take a file and show what will happen; or take the confirmation, and have it happen."""
-    name, form = organiser_of(request), await _form(request)
-    confirm_form(request, form)
+    name, posted = organiser_of(request), await _posted(request)
+    confirm_form(request, posted.fields)
     by = Organiser(name, request.app[CLOCK].now())
-    return await (_confirm(request, form, by) if "rows" in form else _preview(request, form, by))
+    return await (_confirm if "rows" in posted.fields else _preview)(request, posted, by)
 
 
-async def _form(request: web.Request) -> Fields:
-    large = request.clone(client_max_size=LARGEST_CARRIED + ENVELOPE)
+async def _posted(request: web.Request) -> Posted:
     if (request.content_length or 0) > LARGEST_CARRIED + ENVELOPE:
         raise Problem(413, "too-large", "The list is too large")
     try:
-        return {name: value for name, value in (await large.post()).items() if isinstance(value, str | FileField)}
+        posted = await request.clone(client_max_size=LARGEST_CARRIED + ENVELOPE).post()
     except (ValueError, LookupError) as error:
         raise Problem(400, "unreadable-form", "The form cannot be read") from error
+    content = b""
+    for file in (value for value in posted.values() if isinstance(value, FileField)):
+        with file.file as opened:  # which only a request that is no clone closes by itself
+            content = opened.read(LARGEST_FILE + 1)
+    return Posted({name: value for name, value in posted.items() if isinstance(value, str)}, content)
 
 
-async def _preview(request: web.Request, form: Fields, by: Organiser) -> web.Response:
+async def _preview(request: web.Request, posted: Posted, by: Organiser) -> web.Response:
     async with request.app[DATABASE].connection() as connection:
         seminar = await seminar_of(request, connection)
     try:
-        people = await _read(form.get("file"), seminar)
-        rows = _with_attendance(people.rows, form.get("attendance"))
+        people = await _read(posted.file, seminar)
+        rows = _with_attendance(people.rows, posted.fields.get("attendance"))
         carried = _carried(rows)
     except UnreadableError as error:
         status = 413 if error.why is Unreadable.TOO_LARGE else 422
@@ -75,18 +84,17 @@ async def _preview(request: web.Request, form: Fields, by: Organiser) -> web.Res
     return _shown(request, seminar, planned, carried, unread=people.unread)
 
 
-async def _read(file: str | FileField | None, seminar: SeminarSnapshot) -> People:
-    content = await asyncio.to_thread(file.file.read, LARGEST_FILE + 1) if isinstance(file, FileField) else b""
+async def _read(content: bytes, seminar: SeminarSnapshot) -> People:
     if len(content) > LARGEST_FILE:
         raise UnreadableError(Unreadable.TOO_LARGE)
     return await asyncio.to_thread(people_in, content, seminar.questions)
 
 
-def _with_attendance(rows: Iterable[Row], otherwise: object) -> tuple[Row, ...]:
+def _with_attendance(rows: Iterable[Row], otherwise: str | None) -> tuple[Row, ...]:
     """Return the rows, with how those attend of whom the list does not say."""
     if otherwise not in tuple(Attendance):
         return tuple(rows)
-    return tuple(row._replace(fields={"attendance": str(otherwise), **row.fields}) for row in rows)
+    return tuple(row._replace(fields={"attendance": otherwise, **row.fields}) for row in rows)
 
 
 def _carried(rows: tuple[Row, ...]) -> str:
@@ -96,10 +104,10 @@ def _carried(rows: tuple[Row, ...]) -> str:
     return carried.decode()
 
 
-async def _confirm(request: web.Request, form: Fields, by: Organiser) -> web.Response:
-    carried, foreseen = form["rows"], form.get("foreseen")
+async def _confirm(request: web.Request, posted: Posted, by: Organiser) -> web.Response:
+    carried, foreseen = posted.fields["rows"], posted.fields.get("foreseen", "")
     try:
-        rows = [Row(*row) for row in CARRIED.validate_json(str(carried))]
+        rows = [Row(*row) for row in CARRIED.validate_json(carried)]
     except ValidationError:
         error = {"field": "rows", "detail": "must be as the preview had it"}
         raise Problem(422, "invalid", "The form does not fit", errors=[error]) from None
@@ -107,9 +115,9 @@ async def _confirm(request: web.Request, form: Fields, by: Organiser) -> web.Res
         seminar = await seminar_of(request, connection)
     try:
         async with request.app[DATABASE].transaction() as connection:
-            added = await bringing_in.bring_in(connection, seminar.slug, rows, str(foreseen), by)
+            added = await bringing_in.bring_in(connection, seminar.slug, rows, foreseen, by)
     except ForeseenOtherwiseError as error:
-        return _shown(request, seminar, error.planned, str(carried), status=409)
+        return _shown(request, seminar, error.planned, carried, status=409)
     return redirect(f"/organiser/registrations/{seminar.slug}/import?added={added}")
 
 

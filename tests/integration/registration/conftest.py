@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from tests.integration.registration.desk import Desk, desk_on
 from tests.integration.registration.seminar import Seminar, opened
 
 
@@ -16,3 +17,9 @@ async def seminar(url: str) -> AsyncIterator[Seminar]:
         known = Seminar(database)
         await known.revise(capacity=2)
         yield known
+
+
+@pytest.fixture
+async def desk(url: str) -> AsyncIterator[Desk]:
+    async with desk_on(url) as signed_in:
+        yield signed_in
