@@ -100,7 +100,7 @@ def _answer(question: Question, reply: str) -> dict[str, str]:
 
 
 def _parts(question: Question, reply: str) -> Sequence[str]:
-    return [reply] if question.kind == "choice" else [part for part in reply.split(";") if part.strip()]
+    return [reply] if question.kind == "choice" else [part.strip() for part in reply.split(";") if part.strip()]
 
 
 def _option(question: Question, reply: str) -> str:

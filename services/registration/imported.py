@@ -5,7 +5,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -20,13 +20,14 @@ MOST_CELLS = 1_000_000  # of a sheet, as far as its outermost cells reach
 LARGEST_UNPACKED = 32 * 1024 * 1024  # bytes of what a spreadsheet unpacks to
 LONGEST = 1_000  # characters of a cell, of which fewer fit anywhere: what is longer is as wrong when it is cut
 HEADINGS_WITHIN = 20  # rows, above which a list may have a title
+SEPARATORS = ";,\t"
 NAMES = {"name", "given_name", "family_name"}
 XLSX, OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 OTHERS = ("content.xml", "workbook.bin")  # of packed spreadsheets of other kinds, which the reader would read too
 SHEET = re.compile(rb"s\0*h\0*e\0*e\0*t\0*D\0*a\0*t\0*a")  # in UTF-16 too, which is refused
 CELL, ROW = re.compile(rb"<(?:\w+:)?c[\s/>]"), re.compile(rb"<(?:\w+:)?row[\s/>]")
-NAMED_R = re.compile(rb"""\br\s*=\s*["']""")
-REFERENCE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{0,3})([0-9]{0,9})["']""")
+NAMED_R = re.compile(rb"""\sr\s*=\s*["']""")
+REFERENCE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{0,3})([0-9]{0,9})["']""")
 GUARDED = re.compile(r"'\s*[=+\-@\t\r＝＋－＠]")  # noqa: RUF001 - as our own lists guard what looks like a formula
 
 Table = Sequence[Sequence[str]]
@@ -68,11 +69,11 @@ class People(NamedTuple):
 def people_in(content: bytes, questions: Iterable[Question]) -> People:
     """Return the people in the file; raises UnreadableError."""
     questions = tuple(questions)
-    table = table_in(content)
-    for number, headings in enumerate(table[:HEADINGS_WITHIN]):
-        columns = _columns(headings, questions)
-        if "email" in columns.values() and NAMES.intersection(columns.values()):
-            return _people(table, number, columns, questions)
+    for table in tables_in(content):
+        for number, headings in enumerate(table[:HEADINGS_WITHIN]):
+            columns = _columns(headings, questions)
+            if "email" in columns.values() and NAMES.intersection(columns.values()):
+                return _people(table, number, columns, questions)
     raise UnreadableError(Unreadable.NO_HEADINGS)
 
 
@@ -100,14 +101,17 @@ def _people(table: Table, headings: int, columns: Mapping[int, str], questions: 
     return People(tuple(rows), tuple(unread))
 
 
-def table_in(content: bytes) -> Table:
-    """Return the cells of the file as text without spaces around it; raises UnreadableError."""
+def tables_in(content: bytes) -> Iterator[Table]:
+    """Yield the cells of the file as text without spaces around it, in each way it may be meant.
+
+    Raises UnreadableError.
+    """
     if not content.strip():
         raise UnreadableError(Unreadable.EMPTY)
     if content.startswith(OLD_EXCEL):
         raise UnreadableError(Unreadable.OLD)
-    rows = _spreadsheet(content) if content.startswith(XLSX) else _separated(content)
-    return [[_tidy(cell) for cell in row] for row in rows]
+    for rows in [_spreadsheet(content)] if content.startswith(XLSX) else _separated(content):
+        yield [[_tidy(cell) for cell in row] for row in rows]
 
 
 def _tidy(cell: str) -> str:
@@ -118,17 +122,16 @@ def _tidy(cell: str) -> str:
 # --- CSV ---
 
 
-def _separated(content: bytes) -> list[list[str]]:
+def _separated(content: bytes) -> Iterator[list[list[str]]]:
+    """Yield the rows by each separator that is usual: whichever shows headings that are known is meant."""
     text = _decoded(content)
     first, _, rest = text.partition("\n")
-    if stated := re.fullmatch(r"sep=(.)\r?", first):  # as Excel has it
-        text, separator = rest, stated[1]
-    else:
-        separator = _separator(text)
-    try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
-    except csv.Error:
-        raise UnreadableError(Unreadable.BROKEN) from None
+    stated = re.fullmatch(r"sep=(.)\r?", first)  # as Excel has it
+    for separator in stated[1] if stated else SEPARATORS:
+        try:
+            yield list(csv.reader(io.StringIO(rest if stated else text, newline=""), delimiter=separator))
+        except (csv.Error, TypeError, ValueError):
+            raise UnreadableError(Unreadable.BROKEN) from None
 
 
 def _decoded(content: bytes) -> str:
@@ -146,12 +149,6 @@ def _as(content: bytes, encoding: str) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError:
         raise UnreadableError(Unreadable.BROKEN) from None
-
-
-def _separator(text: str) -> str:
-    """Return what separates the headings, which stand where there is most of it: the comma, unless another does."""
-    heads = text.splitlines()[:HEADINGS_WITHIN]
-    return max(",;\t", key=lambda separator: max((head.count(separator) for head in heads), default=0))
 
 
 # --- XLSX ---
