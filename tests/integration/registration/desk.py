@@ -1,5 +1,6 @@
 """Registration served to signed-in organisers, and what they do with their browsers."""
 
+import io
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -77,7 +78,7 @@ class Desk:
 
     async def upload(self, content: bytes, name: str = "list.csv", **fields: str) -> tuple[int, str]:
         form = aiohttp.FormData({"form_token": self.token, **fields})
-        form.add_field("file", content, filename=name)
+        form.add_field("file", io.BytesIO(content), filename=name)
         return await self._send(f"{HERE}/import", form)
 
     async def confirm(self, page: str) -> tuple[int, str]:
