@@ -8,13 +8,15 @@ from collections.abc import Sequence
 
 import pytest
 
+from services.registration import commands
 from services.registration.imported import MOST_ROWS
 from shared.messages import RegistrationSnapshot
-from tests.factories import END, ORGANISER, SLUG, begin_anew, tables_of
+from tests.factories import END, NOW, ORGANISER, SLUG, begin_anew, make_sign_up, tables_of
 from tests.html_form import Form
 from tests.integration.registration.desk import HERE, Desk
 
 IMPORT = f"{HERE}/import"
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 BUS = {"id": "bus", "text": "Kommer du med buss?", "kind": "text", "required": True}
 TEA = {
     "id": "tea",
@@ -140,6 +142,21 @@ async def test_what_would_happen_otherwise_by_now_is_shown_anew_instead_of_done(
     assert list(await desk.statuses()) == ["Ada"]
     assert (await desk.confirm(anew))[0] == 303
     assert list((await desk.statuses()).values()) == ["confirmed", "confirmed", "waitlisted"]
+
+
+async def test_a_list_waits_for_who_is_just_signing_up(desk: Desk) -> None:
+    await desk.learn(2, capacity=2)
+    page = await preview(desk, listing(*crowd(2)))
+    given = make_sign_up(name="Ada", email="ada@example.org")
+
+    async with desk.database.transaction() as connection:
+        await commands.sign_up(connection, given, NOW)
+        confirming = asyncio.create_task(desk.confirm(page))
+        while not confirming.done() and not await desk.query(WAITING):  # noqa: ASYNC110 - a lock gives no sign
+            await asyncio.sleep(0.01)
+
+    assert (await confirming)[0] == 409
+    assert list(await desk.statuses()) == ["Ada"]
 
 
 async def test_a_list_that_overfills_the_room_waits_in_its_order_behind_those_who_wait(desk: Desk) -> None:

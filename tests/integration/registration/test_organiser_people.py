@@ -361,6 +361,16 @@ async def test_a_free_seat_is_given_once_the_waiting_list_is_closed(desk: Desk) 
     assert (await desk.post(f"{cy}/seat"))[0] == 409
 
 
+@pytest.mark.parametrize("deed", ["/seat", "/move-up"])
+async def test_who_does_not_wait_is_not_moved_up(desk: Desk, deed: str) -> None:
+    ada = await desk.sign_up("Ada")
+
+    status, page = await desk.post(ada + deed)
+
+    assert (status, "Vedkommende står ikke på venteliste lenger." in page) == (409, True)
+    assert await desk.log() == []
+
+
 async def test_two_organisers_do_not_give_one_free_seat_to_two(desk: Desk) -> None:
     await desk.learn(2, capacity=1)
     ada, bo, cy = [await desk.sign_up(name) for name in ("Ada", "Bo", "Cy")]
