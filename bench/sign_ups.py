@@ -91,7 +91,18 @@ async def load(url: URL, seminars: int) -> Loaded:
     if not shutil.which("wrk"):
         return await _load_by_ourselves(url, seminars, run)
     process = await asyncio.create_subprocess_exec(
-        *("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", SCRIPT, str(url.with_path(PATH)), "--", run, str(seminars)),
+        *(
+            "wrk",
+            "-t1",
+            f"-c{CONNECTIONS}",
+            f"-d{SECONDS}s",
+            "-s",
+            SCRIPT,
+            str(url.with_path(PATH)),
+            "--",
+            run,
+            str(seminars),
+        ),
         stdout=asyncio.subprocess.PIPE,
     )
     said = json.loads((await process.communicate())[0].splitlines()[-1])
@@ -167,7 +178,7 @@ def _median(rounds: Sequence[Loaded]) -> Loaded:
 async def _afresh(database_url: str) -> None:
     """Have the seminars there, and nobody signed up."""
     async with open_database(database_url) as database, database.transaction() as connection:
-        await connection.execute("TRUNCATE registrations, idempotency_keys, outbox")
+        await connection.execute("TRUNCATE registrations, standings, idempotency_keys, outbox")
         for number in range(SEMINARS):
             await commands.learn_of_seminar(connection, _seminar(number), SystemClock().now())
 
@@ -217,7 +228,9 @@ async def _one_by_one(pgbench: Path, database_url: str) -> Loaded:
 
 def main() -> None:
     """Measure, and print the figures."""
-    sys.stdout.write(f"sign-ups: one process of registration, {CONNECTIONS} connections, beside bare aiohttp with pydantic\n")
+    sys.stdout.write(
+        f"sign-ups: one process of registration, {CONNECTIONS} connections, beside bare aiohttp with pydantic\n"
+    )
     measured, alone = asyncio.run(measure())
     for one in measured:
         sys.stdout.write(f"  {one}\n")

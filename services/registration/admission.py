@@ -99,18 +99,6 @@ def is_open_online(seminar: SeminarSnapshot, taken: int, now: datetime) -> bool:
     return refuse(seminar, Attendance.ONLINE, now) is None and not is_full(seminar, Attendance.ONLINE, taken)
 
 
-def counted(seminar: SeminarSnapshot, given: Sequence[Details]) -> list[Attendance]:
-    """Return for which ways to attend it matters how many there are: those that have an end, and that are asked for."""
-    asked = {details.attendance for details in given}
-    if any(details.online_meanwhile for details in given):
-        asked.add(Attendance.ONLINE)
-    return [
-        attendance
-        for attendance, mode in seminar.attendance.items()
-        if mode.capacity is not None and attendance in asked
-    ]
-
-
 def register(registration: UUID, given: SignUp, admitted: Admitted, now: datetime) -> Registration:
     """Return the registration of whoever is admitted. Who attends online meanwhile is confirmed for that."""
     confirmed = admitted.status is RegistrationStatus.CONFIRMED or admitted.online_meanwhile

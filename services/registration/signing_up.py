@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from services.registration import idempotency, store, store_waiting_list
-from services.registration.admission import Admitted, admit_all, counted, register
+from services.registration.admission import Admitted, admit_all, register
 from services.registration.idempotency import Key, Settled
 from services.registration.model import SignUp, email_key
 from services.registration.telling import News, tell_each
@@ -70,7 +70,7 @@ async def _take(
 ) -> list[Answer]:
     given = [submission.given for submission in submissions]
     known = await store.standing_addresses(connection, seminar.slug, [email_key(one.email) for one in given])
-    met = {way: await store_waiting_list.standing(connection, seminar.slug, way) for way in counted(seminar, given)}
+    met = await store.standings(connection, seminar.slug)
     verdicts = admit_all(seminar, given, known, met, now)
     admitted = {uuid4(): (s, v) for s, v in zip(submissions, verdicts, strict=True) if isinstance(v, Admitted)}
     new = [

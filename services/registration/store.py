@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from services.registration.admission import NOBODY, Standing
 from services.registration.model import Details, Registration, email_key
 from shared.database import Connection
 from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
@@ -24,6 +25,8 @@ TYPES = {"headcount": "integer", "online_meanwhile": "boolean", "answers": "json
 ATTENDED = ("attendance", "dietary_needs", "accessibility_needs", "headcount", "online_meanwhile", "answers")
 NEW = {"id": "uuid", "seminar": "text", "status": "text", "registered_at": "timestamptz", "confirmed_at": "timestamptz"}
 NEW |= {field: TYPES.get(field, "text") for field in DETAILS}
+# A lookup for each key: joined, the table may be read from end to end.
+STANDING_WITH_KEY = "(SELECT id FROM registrations WHERE seminar = $1 AND email_key = key AND status <> 'cancelled')"
 CORRECTED = tuple(field for field in DETAILS if field not in ("email", "attendance"))
 
 
@@ -75,8 +78,16 @@ async def get_seminar(connection: Connection, slug: str) -> SeminarSnapshot | No
 
 
 async def lock_seminar(connection: Connection, slug: str) -> SeminarSnapshot | None:
-    """Return the seminar and keep its seats to this transaction until the commit."""
-    snapshot = await connection.fetchval("SELECT snapshot::text FROM seminars WHERE slug = $1 FOR NO KEY UPDATE", slug)
+    """Return the seminar and keep its seats to this transaction until the commit.
+
+    The transaction's statements are planned for the tables as they are by then: a plan that was made before sign-up
+    opened reads them from end to end.
+    """
+    snapshot = await connection.fetchval(
+        "SELECT snapshot::text, set_config('plan_cache_mode', 'force_custom_plan', true) FROM seminars"
+        " WHERE slug = $1 FOR NO KEY UPDATE",
+        slug,
+    )
     return _to_seminar(snapshot) if snapshot else None
 
 
@@ -89,28 +100,30 @@ def _to_seminar(snapshot: str) -> SeminarSnapshot:
 # --- registrations ---
 
 
+async def standings(connection: Connection, seminar: str) -> dict[Attendance, Standing]:
+    """Return how many there are for each way to attend; who waits and attends online meanwhile has a seat there too."""
+    rows = await connection.fetch(
+        "SELECT attendance, confirmed, waitlisted, meanwhile FROM standings WHERE seminar = $1", seminar
+    )
+    found = {Attendance(row["attendance"]): Standing(row["confirmed"], row["waitlisted"]) for row in rows}
+    online = found.get(Attendance.ONLINE, NOBODY)
+    meanwhile = sum(row["meanwhile"] for row in rows)
+    return {way: found.get(way, NOBODY) for way in Attendance} | {
+        Attendance.ONLINE: online._replace(confirmed=online.confirmed + meanwhile)
+    }
+
+
 async def taken(connection: Connection, seminar: str, attendance: Attendance) -> int:
     """Count the seats that are occupied or queued for; who waits and attends online meanwhile has one there too."""
-    return int(
-        await connection.fetchval(
-            "SELECT (SELECT count(*) FROM registrations"
-            "   WHERE seminar = $1 AND attendance = $2 AND status IN ('confirmed', 'waitlisted'))"
-            " + (SELECT count(*) FROM registrations WHERE seminar = $1 AND attendance <> $2 AND status = 'waitlisted'"
-            " AND online_meanwhile AND $2 = 'online')",
-            seminar,
-            attendance,
-        )
-    )
+    return (await standings(connection, seminar))[attendance].taken
 
 
 async def standing_addresses(connection: Connection, seminar: str, keys: Sequence[str]) -> set[str]:
     """Return those of the addresses, by their keys, that stand already."""
     rows = await connection.fetch(
-        "SELECT email_key FROM registrations WHERE seminar = $1 AND email_key = ANY($2) AND status <> 'cancelled'",
-        seminar,
-        keys,
+        f"SELECT key FROM unnest($2::text[]) AS key WHERE {STANDING_WITH_KEY} IS NOT NULL", seminar, keys
     )
-    return {row["email_key"] for row in rows}
+    return {row["key"] for row in rows}
 
 
 async def insert_all(connection: Connection, registrations: Sequence[Registration]) -> set[UUID]:
@@ -156,7 +169,7 @@ async def request_links(
     return await connection.fetch(
         "UPDATE registrations SET link_requests = link_requests + 1, links_sent_on = $3,"
         " links_sent = CASE WHEN links_sent_on = $3 THEN links_sent + 1 ELSE 1 END"
-        " WHERE seminar = $1 AND email_key = ANY($2) AND status <> 'cancelled'"
+        f" WHERE id = ANY(ARRAY(SELECT {STANDING_WITH_KEY} FROM unnest($2::text[]) AS key))"
         " AND (links_sent_on IS DISTINCT FROM $3 OR links_sent < $4)"
         f" RETURNING link_requests, {COLUMNS}",
         seminar,
