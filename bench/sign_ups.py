@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -156,7 +156,9 @@ async def measure() -> tuple[list[Measured], Loaded | None]:
         }
         ours = await stack.enter_async_context(started("registration", environment))
         bare = await stack.enter_async_context(started("bare-sign-up"))
-        hot, spread, alone = [], [], []
+        hot: list[tuple[Loaded, Loaded]] = []
+        spread: list[tuple[Loaded, Loaded]] = []
+        alone: list[Loaded] = []
         for _ in range(ROUNDS):
             for seminars, rounds in ((1, hot), (SEMINARS, spread)):
                 await _afresh(database_url)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.registration import store_keys
+from services.registration import store
 from shared.database import Database
 
 INTERVAL = 3600.0  # seconds
@@ -12,5 +12,5 @@ async def run(database: Database) -> None:
     """Clear old idempotency keys, now and every hour, until cancelled."""
     while True:
         async with database.connection() as connection:
-            await store_keys.forget_old_keys(connection)
+            await store.forget_old_keys(connection)
         await asyncio.sleep(INTERVAL)

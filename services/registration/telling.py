@@ -21,9 +21,9 @@ class News(NamedTuple):
     correlation_id: str = ""
 
 
-async def tell_each(connection: Connection, news: Iterable[News], now: datetime) -> None:
-    """Tell of many, each by itself."""
-    messages = [
+def messages_of(news: Iterable[News], now: datetime) -> list[Message]:
+    """Return what tells of each."""
+    return [
         _message(
             one.kind,
             snapshot(one.registration, place=one.place, link_request=one.link_request),
@@ -32,7 +32,6 @@ async def tell_each(connection: Connection, news: Iterable[News], now: datetime)
         )
         for one in news
     ]
-    await outbox.record_all(connection, messages)
 
 
 async def tell(
