@@ -21,7 +21,7 @@ from shared.messages import Attendance, RegistrationStatus
 from shared.metrics import Metrics
 from shared.together import Together
 from tests.factories import NOW, SLUG, make_sign_up
-from tests.integration.registration.seminar import Seminar, of, opened
+from tests.integration.registration.seminar import Seminar, blocked, of, opened
 
 CONFIRMED, WAITLISTED, _ = RegistrationStatus
 IN_PERSON, ONLINE = Attendance
@@ -71,18 +71,6 @@ async def held_up(url: str, waiting: int) -> AsyncIterator[None]:
     await other.close()
 
 
-async def blocked(connection: Any, number: int) -> list[int]:
-    """Return who waits for a lock, once that are so many."""
-    async with asyncio.timeout(10):
-        while True:
-            rows = await connection.fetch(
-                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if len(rows) >= number:
-                return [row["pid"] for row in rows]
-            await asyncio.sleep(0.005)
-
-
 # --- all at once ---
 
 
@@ -122,16 +110,18 @@ async def test_two_replicas_at_once_never_oversell_and_each_has_its_own_line_in_
             assert own == sorted(own)
 
 
-async def test_who_comes_alone_waits_for_no_timer_even_after_a_crowd(
-    replica: Replica, monkeypatch: pytest.MonkeyPatch
+async def test_who_comes_alone_after_a_crowd_waits_for_no_timer(
+    url: str, replica: Replica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Together.__init__, "__kwdefaults__", {"most": 100, "linger": 3600.0, "turns": None})
-    await replica.sign_up(*(submission(f"p{number}", attendance="online") for number in range(20)))
+    async with held_up(url, 1):
+        crowd = asyncio.ensure_future(replica.sign_up(*(submission(f"p{number}") for number in range(20))))
+        await asyncio.sleep(0.05)
+        alone = asyncio.ensure_future(replica.sign_up(submission("kari")))
 
     async with asyncio.timeout(10):
-        answers = await replica.sign_up(submission("kari", attendance="online"))
-
-    assert statuses(answers) == [CONFIRMED]
+        assert statuses([*await crowd, *await alone]) == [CONFIRMED] * 2 + [WAITLISTED] * 19
+    assert replica.transactions() == 2
 
 
 # --- a bad one among good ones ---
