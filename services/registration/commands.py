@@ -15,8 +15,10 @@ from services.registration.model import (
     SignUp,
     admit,
     cut_off,
+    local_day,
+    recognised,
 )
-from services.registration.signing_up import Outcome, Submission, sign_up_all
+from services.registration.signing_up import Outcome, Submission, mail_links, sign_up_all
 from services.registration.telling import tell
 from services.registration.waiting_list import promote
 from shared.database import Connection
@@ -40,11 +42,16 @@ async def sign_up(connection: Connection, given: SignUp, now: datetime) -> Outco
     return answer
 
 
+async def request_link(connection: Connection, seminar: SeminarSnapshot, email: str, now: datetime) -> None:
+    """Have the link of what stands for the address mailed to its owner, a few times a day at most."""
+    await mail_links(connection, seminar, [(email, "")], now)
+
+
 async def cancel(
     connection: Connection, registration: UUID, now: datetime, *, cause: Cause = "oneself"
 ) -> Registration:
     """Withdraw, once; a seat that this frees goes to the first in line. Raises RefusedError after the end."""
-    standing, seminar = await _lock(connection, registration)
+    standing, seminar = await lock(connection, registration)
     if standing.status is RegistrationStatus.CANCELLED:
         return standing
     if now >= seminar.end:
@@ -68,9 +75,10 @@ async def change(
 
     Raises VersionConflictError, RefusedError, UnfitError.
     """
-    standing, seminar = await _lock(connection, registration)
+    standing, seminar = await lock(connection, registration)
     if read is not None and read != standing.version:
         raise VersionConflictError
+    details = recognised(details, local_day(seminar))
     if standing.status is RegistrationStatus.CANCELLED or details == standing.details:
         return standing
     if now >= seminar.end:
@@ -122,7 +130,7 @@ async def learn_of_seminar(connection: Connection, seminar: SeminarSnapshot, now
             await store_waiting_list.keep_cut_off(connection, seminar.slug, attendance, cut_off(seminar, attendance))
 
 
-async def _lock(connection: Connection, registration: UUID) -> tuple[Registration, SeminarSnapshot]:
+async def lock(connection: Connection, registration: UUID) -> tuple[Registration, SeminarSnapshot]:
     """Lock the seminar before the registration is read, in the order that sign-ups do."""
     found = await store.get(connection, registration)
     if found is None:

@@ -75,9 +75,9 @@ async def _take(
 ) -> list[Answer]:
     verdicts = admit_all(seminar, [s.given for s in submissions], met.known, met.standings, now)
     admitted = {uuid4(): (s, v) for s, v in zip(submissions, verdicts, strict=True) if isinstance(v, Admitted)}
-    added = await _register(connection, admitted, now)
-    again = [submission for reference, (submission, _) in admitted.items() if reference not in added]
-    await _mail_links(connection, seminar, again, now)
+    added = await _register(connection, seminar, admitted, now)
+    again = [(s.given.email, s.correlation_id) for reference, (s, _) in admitted.items() if reference not in added]
+    await mail_links(connection, seminar, again, now)
     outcomes = iter([Outcome(reference, verdict.status) for reference, (_, verdict) in admitted.items()])
     answers: list[Answer] = [verdict if isinstance(verdict, Exception) else next(outcomes) for verdict in verdicts]
     await _keep(connection, submissions, answers)
@@ -85,11 +85,19 @@ async def _take(
 
 
 async def _register(
-    connection: Connection, admitted: Mapping[UUID, tuple[Submission, Admitted]], now: datetime
+    connection: Connection,
+    seminar: SeminarSnapshot,
+    admitted: Mapping[UUID, tuple[Submission, Admitted]],
+    now: datetime,
 ) -> set[UUID]:
     """Register those whose address is new, tell of them, and return who they are."""
     new = [
-        News(f"registration.{v.status}", register(reference, s.given, v, now), v.place, correlation_id=s.correlation_id)
+        News(
+            f"registration.{v.status}",
+            register(reference, seminar, s.given, v, now),
+            v.place,
+            correlation_id=s.correlation_id,
+        )
         for reference, (s, v) in admitted.items()
         if not v.known
     ]
@@ -98,14 +106,17 @@ async def _register(
     return await store_sign_ups.insert(connection, [news.registration for news in new], messages_of(new, now))
 
 
-async def _mail_links(
-    connection: Connection, seminar: SeminarSnapshot, submissions: Iterable[Submission], now: datetime
+async def mail_links(
+    connection: Connection, seminar: SeminarSnapshot, asked_for: Iterable[tuple[str, str]], now: datetime
 ) -> None:
-    """Have the link of what stands mailed to the owner of each address, a few times a day at most."""
+    """Have the link of what stands mailed to the owner of each address, a few times a day at most.
+
+    `asked_for` is an address and the id of the request that names it.
+    """
     today = now.astimezone(ZoneInfo(seminar.zone)).date()
-    asking: dict[str, deque[str]] = {}  # the ids of the requests, by the address that they name
-    for submission in submissions:
-        asking.setdefault(email_key(submission.given.email), deque()).append(submission.correlation_id)
+    asking: dict[str, deque[str]] = {}
+    for email, correlation_id in asked_for:
+        asking.setdefault(email_key(email), deque()).append(correlation_id)
     links: list[News] = []
     while asking:  # once for each that names the same address, until its owner has enough mail for a day
         rows = await store.request_links(connection, seminar.slug, list(asking), today, LINKS_A_DAY)
