@@ -1,8 +1,9 @@
--- For wrk: every request signs somebody else up. Arguments: a name for the run, and over how many seminars.
+-- For wrk: every request signs somebody else up. Arguments: a name for the run, and the seminars by their slugs.
 local number = 0
 
 function init(arguments)
-  run, seminars = arguments[1], tonumber(arguments[2])
+  run = table.remove(arguments, 1)
+  seminars = arguments
   wrk.method = "POST"
   wrk.headers["Content-Type"] = "application/json"
 end
@@ -11,8 +12,8 @@ function request()
   number = number + 1
   local who = run .. "-" .. number
   wrk.headers["Idempotency-Key"] = who
-  return wrk.format(nil, nil, nil, '{"seminar": "seminar-' .. number % seminars .. '", "name": "Kari Nordmann", "email": "'
-    .. who .. '@solund.example.no", "attendance": "in_person", "organisation": "Solund kommune"}')
+  return wrk.format(nil, nil, nil, '{"seminar": "' .. seminars[number % #seminars + 1] .. '", "name": "Kari Nordmann", '
+    .. '"email": "' .. who .. '@solund.example.no", "attendance": "in_person", "organisation": "Solund kommune"}')
 end
 
 function done(summary, latency)

@@ -1,7 +1,7 @@
-"""Signing up under load, in one run beside bare aiohttp with pydantic, and beside one transaction a sign-up in pgbench.
+"""Signing up under load, in one run beside bare aiohttp with pydantic, and beside pgbench with a transaction each.
 
-Everything is on: unique addresses, seats, deadlines, known addresses, Idempotency-Keys, metrics, logs, the outbox and its
-relay. Beside the services run the load and PostgreSQL on the same cores, so that only shares within one run say much.
+Everything is on: unique addresses, seats, deadlines, known addresses, Idempotency-Keys, metrics, logs, the outbox and
+its relay. The load and PostgreSQL run on the same cores, so that only shares within one run say much.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -22,17 +22,20 @@ from urllib.parse import urlsplit
 
 from yarl import URL
 
+from bench.confirmations import SLUG, has_rabbitmq, site
 from bench.load import CONNECTIONS, send
 from bench.servers import started
+from bench.smtp_servers import noting_sink
 from local.postgres import Postgres, remove
 from local.services import migrated_databases
+from local.up import BROKERS
 from services.registration import commands
 from shared.clock import SystemClock
 from shared.database import open_database
 from shared.messages import SeminarSnapshot
 
-ROUNDS, SECONDS = 2, 4  # of each, in turn, so that what else the machine does meets all
-SEMINARS = 32
+ROUNDS, SECONDS = 5, 4  # of each, in turn, so that what else the machine does meets all
+HOT, SPREAD = ("seminar-0",), tuple(f"seminar-{number}" for number in range(32))
 SEATS = 10_000  # in each room; who comes later stands in line
 PATH = "/api/registrations"
 SCRIPT = Path(__file__).with_suffix(".lua")
@@ -67,40 +70,46 @@ class Loaded(NamedTuple):
     p50: float  # milliseconds
     p99: float
 
+    def __str__(self) -> str:
+        return f"{self.rate:>6.0f}/s  p50 {self.p50:.1f} ms  p99 {self.p99:.1f} ms"
+
 
 class Measured(NamedTuple):
-    """The rounds of one server, and of those that it is measured beside."""
+    """The medians of all rounds, everything by one process."""
 
-    name: str
-    ours: Loaded
-    bare: Loaded
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name:<36} {self.ours.rate:>6.0f}/s  p50 {self.ours.p50:.1f} ms  p99 {self.ours.p99:.1f} ms"
-            f"  bare {self.bare.rate:>6.0f}/s  share {self.ours.rate / self.bare.rate:.2f}"
-        )
+    hot: Loaded
+    spread: Loaded
+    bare: Loaded  # aiohttp with pydantic, which keeps nothing
+    alone: Loaded | None  # pgbench with a transaction each, where there is one
 
 
 _runs = itertools.count()
 
 
-async def load(url: URL, seminars: int) -> Loaded:
-    """Sign people up for so many seminars over 64 connections; raises RuntimeError unless all are taken."""
+async def load(url: URL, seminars: Sequence[str]) -> Loaded:
+    """Sign people up for the seminars in turn over 64 connections; raises RuntimeError unless all are taken."""
     run = f"run{next(_runs)}"
     if not shutil.which("wrk"):
         return await _load_by_ourselves(url, seminars, run)
-    process = await asyncio.create_subprocess_exec(
-        *("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", SCRIPT, str(url.with_path(PATH)), "--", run, str(seminars)),
-        stdout=asyncio.subprocess.PIPE,
-    )
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{SECONDS}s",
+        "-s",
+        str(SCRIPT),
+        str(url.with_path(PATH)),
+        "--",
+        run,
+    ]
+    process = await asyncio.create_subprocess_exec(*command, *seminars, stdout=asyncio.subprocess.PIPE)
     said = json.loads((await process.communicate())[0].splitlines()[-1])
     if said.pop("errors"):
         raise RuntimeError("some were not taken")
     return Loaded(**said)
 
 
-async def _load_by_ourselves(url: URL, seminars: int, run: str) -> Loaded:
+async def _load_by_ourselves(url: URL, seminars: Sequence[str], run: str) -> Loaded:
     loop = asyncio.get_running_loop()
     until = loop.time() + SECONDS
     requests = itertools.takewhile(lambda _: loop.time() < until, _requests(url, seminars, run))
@@ -110,11 +119,11 @@ async def _load_by_ourselves(url: URL, seminars: int, run: str) -> Loaded:
     return Loaded(load.rate, load.within(0.50), load.within(0.99))
 
 
-def _requests(url: URL, seminars: int, run: str) -> Iterator[bytes]:
+def _requests(url: URL, seminars: Sequence[str], run: str) -> Iterator[bytes]:
     for number in itertools.count(1):
         body = json.dumps(
             {
-                "seminar": f"seminar-{number % seminars}",
+                "seminar": seminars[number % len(seminars)],
                 "name": "Kari Nordmann",
                 "email": f"{run}-{number}@solund.example.no",
                 "attendance": "in_person",
@@ -128,13 +137,31 @@ def _requests(url: URL, seminars: int, run: str) -> Iterator[bytes]:
         yield head.encode() + body
 
 
-async def measure() -> tuple[list[Measured], Loaded | None]:
-    """Return the hot seminar's figures and the spread ones, and pgbench's if there is one; takes two minutes."""
+async def measure() -> Measured:
+    """Return the figures of the hot seminar and of many, and what they are measured beside; takes two minutes."""
+    hot, spread, bare, alone = [], [], [], []
+    async with _servers() as (ours, least, database_url):
+        for _ in range(ROUNDS):
+            await _afresh(database_url)
+            hot.append(await load(ours, HOT))
+            bare.append(await load(least, HOT))
+            await _afresh(database_url)
+            spread.append(await load(ours, SPREAD))
+            if pgbench := find_pgbench():
+                await _afresh(database_url)
+                alone.append(await _one_by_one(pgbench, database_url))
+    return Measured(_median(hot), _median(spread), _median(bare), _median(alone) if alone else None)
+
+
+@asynccontextmanager
+async def _servers() -> AsyncIterator[tuple[URL, URL, str]]:
+    """Run registration on a database of its own, and the least that there can be."""
     async with AsyncExitStack() as stack:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         stack.callback(remove, data)
         postgres = await stack.enter_async_context(Postgres.running(data))
         database_url = (await migrated_databases(postgres))["registration"]
+        await _publish(database_url)
         environment = {
             "DATABASE_URL": database_url,
             "BUS_URL": "local:",
@@ -144,39 +171,39 @@ async def measure() -> tuple[list[Measured], Loaded | None]:
             "RATE_LIMIT": EXEMPT,
         }
         ours = await stack.enter_async_context(started("registration", environment))
-        bare = await stack.enter_async_context(started("bare-sign-up"))
-        hot, spread, alone = [], [], []
-        for _ in range(ROUNDS):
-            for seminars, rounds in ((1, hot), (SEMINARS, spread)):
-                await _afresh(database_url)
-                rounds.append((await load(ours, seminars), await load(bare, seminars)))
-            if pgbench := find_pgbench():
-                await _afresh(database_url)
-                alone.append(await _one_by_one(pgbench, database_url))
-        measured = [
-            Measured(name, _median([o for o, _ in rounds]), _median([b for _, b in rounds]))
-            for name, rounds in (("one hot seminar", hot), (f"spread over {SEMINARS} seminars", spread))
-        ]
-        return measured, _median(alone) if alone else None
+        yield ours, await stack.enter_async_context(started("bare-sign-up")), database_url
+
+
+async def measure_all(broker: str) -> tuple[Loaded, float]:
+    """Return the same of the whole program, and how many confirmations a second a mail server was given meanwhile."""
+    async with noting_sink() as (port, taken), site(broker, port) as url:
+        before = len(taken)
+        loaded = await load(url, [SLUG])
+        return loaded, (len(taken) - before) / SECONDS
 
 
 def _median(rounds: Sequence[Loaded]) -> Loaded:
     return Loaded(*(statistics.median(figures) for figures in zip(*rounds, strict=True)))
 
 
-async def _afresh(database_url: str) -> None:
-    """Have the seminars there, and nobody signed up."""
+async def _publish(database_url: str) -> None:
+    """Have the seminars there."""
     async with open_database(database_url) as database, database.transaction() as connection:
-        await connection.execute("TRUNCATE registrations, idempotency_keys, outbox")
-        for number in range(SEMINARS):
-            await commands.learn_of_seminar(connection, _seminar(number), SystemClock().now())
+        for slug in SPREAD:
+            await commands.learn_of_seminar(connection, _seminar(slug), SystemClock().now())
 
 
-def _seminar(number: int) -> SeminarSnapshot:
+async def _afresh(database_url: str) -> None:
+    """Have nobody signed up."""
+    async with open_database(database_url) as database, database.connection() as connection:
+        await connection.execute("TRUNCATE registrations, standings, idempotency_keys, outbox")
+
+
+def _seminar(slug: str) -> SeminarSnapshot:
     start = SystemClock().now() + timedelta(days=10)
     return SeminarSnapshot.model_validate(
         {
-            "slug": f"seminar-{number}",
+            "slug": slug,
             "revision": 1,
             "status": "published",
             "title": {"nb": "Planstrategi 4.0", "en": "Planning strategy 4.0"},
@@ -217,11 +244,20 @@ async def _one_by_one(pgbench: Path, database_url: str) -> Loaded:
 
 def main() -> None:
     """Measure, and print the figures."""
-    sys.stdout.write(f"sign-ups: one process of registration, {CONNECTIONS} connections, beside bare aiohttp with pydantic\n")
-    measured, alone = asyncio.run(measure())
-    for one in measured:
-        sys.stdout.write(f"  {one}\n")
-    print(alone, measured[0].ours.rate / alone.rate if alone else None)
+    say = sys.stdout.write
+    say(f"sign-ups: one process of registration, {CONNECTIONS} connections, all of them other people\n")
+    hot, spread, bare, alone = asyncio.run(measure())
+    say(f"  one hot seminar               {hot}  share of bare {hot.rate / bare.rate:.2f}\n")
+    say(f"  spread over {len(SPREAD)} seminars       {spread}  share of bare {spread.rate / bare.rate:.2f}\n")
+    say(f"  bare aiohttp with pydantic    {bare}\n")
+    if alone:
+        say(f"  pgbench, a transaction each   {alone.rate:>6.0f}/s  hot is {hot.rate / alone.rate:.1f} times that\n")
+    else:
+        say("  NOT MEASURED: there is no pgbench here to insert the same in a transaction each\n")
+    for broker in BROKERS if has_rabbitmq() else BROKERS[:1]:
+        loaded, emails = asyncio.run(measure_all(broker))
+        say(f"  everything, over {broker:<12} {loaded}  with {emails:.0f} e-mails/s\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -12,10 +12,11 @@ from services.registration.model import (
     Details,
     RefusedError,
     Registration,
-    SignUp,
     admit,
     email_key,
     is_full,
+    local_day,
+    recognised,
     refuse,
 )
 from services.registration.questions import UnfitError
@@ -112,27 +113,17 @@ def is_open_online(seminar: SeminarSnapshot, taken: int, now: datetime) -> bool:
     return refuse(seminar, Attendance.ONLINE, now) is None and not is_full(seminar, Attendance.ONLINE, taken)
 
 
-def counted(seminar: SeminarSnapshot, given: Sequence[Details]) -> list[Attendance]:
-    """Return for which ways to attend it matters how many there are: those that have an end, and that are asked for."""
-    asked = {details.attendance for details in given}
-    if any(details.online_meanwhile for details in given):
-        asked.add(Attendance.ONLINE)
-    return [
-        attendance
-        for attendance, mode in seminar.attendance.items()
-        if mode.capacity is not None and attendance in asked
-    ]
-
-
-def register(registration: UUID, given: SignUp, admitted: Admitted, now: datetime) -> Registration:
+def register(
+    registration: UUID, seminar: SeminarSnapshot, given: Details, admitted: Admitted, now: datetime
+) -> Registration:
     """Return the registration of whoever is admitted. Who attends online meanwhile is confirmed for that."""
     confirmed = admitted.status is RegistrationStatus.CONFIRMED or admitted.online_meanwhile
-    details = given
+    details = recognised(given, local_day(seminar))
     if given.online_meanwhile is not admitted.online_meanwhile:
-        details = given.model_copy(update={"online_meanwhile": admitted.online_meanwhile})
+        details = details.model_copy(update={"online_meanwhile": admitted.online_meanwhile})
     return Registration(
         id=registration,
-        seminar=given.seminar,
+        seminar=seminar.slug,
         version=1,
         status=admitted.status,
         details=details,

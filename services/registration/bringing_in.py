@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from services.registration import store, store_people
-from services.registration.deeds import Organiser, enrol, meeting
+from services.registration import store, store_people, store_sign_ups
+from services.registration.deeds import Organiser, enrol
 from services.registration.imported import Row
 from services.registration.model import email_key
 from services.registration.plan import NEW, Known, Planned, fingerprint, judge_rows, plan
@@ -26,13 +26,10 @@ async def foresee(
 ) -> list[Planned]:
     """Return what would become of each row now."""
     judged = judge_rows(rows, seminar)
-    given = [one.given for one in judged if one.given]
-    keys = [email_key(each.email) for each in given]
-    known = Known(
-        await store.standing_addresses(connection, seminar.slug, keys),
-        await store_people.withdrawn(connection, seminar.slug, keys),
-    )
-    return plan(seminar, judged, known, await meeting(connection, seminar, given), now)
+    keys = [email_key(one.given.email) for one in judged if one.given]
+    met = await store_sign_ups.meet(connection, seminar.slug, keys, [])
+    known = Known(met.known, await store_people.withdrawn(connection, seminar.slug, keys))
+    return plan(seminar, judged, known, met.standings, now)
 
 
 async def bring_in(connection: Connection, slug: str, rows: Sequence[Row], foreseen: str, by: Organiser) -> int:
@@ -48,4 +45,4 @@ async def bring_in(connection: Connection, slug: str, rows: Sequence[Row], fores
     new = [(one.given, one.admitted) for one in planned if one.fate in NEW and one.given and one.admitted]
     if new and fingerprint(planned) != foreseen:
         raise ForeseenOtherwiseError(planned)
-    return len(await enrol(connection, new, "bring_in", by))
+    return len(await enrol(connection, seminar, new, "bring_in", by))

@@ -15,8 +15,10 @@ from services.registration.model import (
     SignUp,
     admit,
     cut_off,
+    local_day,
+    recognised,
 )
-from services.registration.signing_up import Outcome, Submission, sign_up_all
+from services.registration.signing_up import Outcome, Submission, mail_links, sign_up_all
 from services.registration.telling import tell
 from services.registration.waiting_list import promote
 from shared.database import Connection
@@ -38,6 +40,11 @@ async def sign_up(connection: Connection, given: SignUp, now: datetime) -> Outco
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+async def request_link(connection: Connection, seminar: SeminarSnapshot, email: str, now: datetime) -> None:
+    """Have the link of what stands for the address mailed to its owner, a few times a day at most."""
+    await mail_links(connection, seminar, [(email, "")], now)
 
 
 async def cancel(
@@ -71,6 +78,7 @@ async def change(
     standing, seminar = await lock(connection, registration)
     if read is not None and read != standing.version:
         raise VersionConflictError
+    details = recognised(details, local_day(seminar))
     if standing.status is RegistrationStatus.CANCELLED or details == standing.details:
         return standing
     if now >= seminar.end:

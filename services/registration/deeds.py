@@ -1,13 +1,13 @@
 """What organisers do to people's registrations: one deed, one transaction, one line in the log."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from services.registration import commands, store, store_audit, store_people, store_waiting_list
-from services.registration.admission import Admitted, Standing, admit_all, counted, register
+from services.registration import commands, store, store_audit, store_people, store_sign_ups, store_waiting_list
+from services.registration.admission import Admitted, admit_all, register
 from services.registration.commands import VersionConflictError, lock
 from services.registration.model import (
     Details,
@@ -17,12 +17,15 @@ from services.registration.model import (
     SignUp,
     email_key,
     free_seats,
+    local_day,
+    recognised,
     refuse,
 )
 from services.registration.signing_up import UnknownSeminarError
 from services.registration.store_audit import Action, Deed
-from services.registration.telling import News, tell, tell_each
+from services.registration.telling import News, messages_of, tell
 from services.registration.waiting_list import promote
+from shared import outbox
 from shared.database import Connection
 from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
 
@@ -71,34 +74,30 @@ async def add(connection: Connection, given: SignUp, by: Organiser) -> Registrat
     standing = await store_people.standing_with(connection, seminar.slug, given.email)
     if standing:
         raise KnownError(standing)
-    met = await meeting(connection, seminar, [given])
-    (verdict,) = admit_all(seminar, [given], set(), met, by.now, cause="organiser")
+    met = await store_sign_ups.meet(connection, seminar.slug, [], [])
+    (verdict,) = admit_all(seminar, [given], met.known, met.standings, by.now, cause="organiser")
     if isinstance(verdict, Exception):
         raise verdict
-    (added,) = await enrol(connection, [(given, verdict)], "add", by)
+    (added,) = await enrol(connection, seminar, [(given, verdict)], "add", by)
     return added
 
 
-async def meeting(
-    connection: Connection, seminar: SeminarSnapshot, given: Sequence[Details]
-) -> dict[Attendance, Standing]:
-    """Return whom those who are to be added meet, as far as it matters."""
-    return {way: await store_waiting_list.standing(connection, seminar.slug, way) for way in counted(seminar, given)}
-
-
 async def enrol(
-    connection: Connection, admitted: Iterable[tuple[SignUp, Admitted]], action: Action, by: Organiser
+    connection: Connection,
+    seminar: SeminarSnapshot,
+    admitted: Iterable[tuple[SignUp, Admitted]],
+    action: Action,
+    by: Organiser,
 ) -> list[Registration]:
     """Keep those who were admitted, in their order, and tell of them; the seminar's row is locked by the caller."""
     news = [
-        News(f"registration.{verdict.status}", register(uuid4(), given, verdict, by.now), verdict.place)
+        News(f"registration.{verdict.status}", register(uuid4(), seminar, given, verdict, by.now), verdict.place)
         for given, verdict in admitted
     ]
-    added = await store.insert_all(connection, [one.registration for one in news])
-    told = [one for one in news if one.registration.id in added]
-    await tell_each(connection, told, by.now, cause="organiser")
-    registrations = [one.registration for one in told]
-    await store_audit.audit_all(connection, [_deed(by, action, registration) for registration in registrations])
+    registrations = [one.registration for one in news]
+    if registrations:
+        await store_sign_ups.insert(connection, registrations, messages_of(news, by.now, cause="organiser"))
+        await store_audit.audit_all(connection, [_deed(by, action, registration) for registration in registrations])
     return registrations
 
 
@@ -112,6 +111,7 @@ async def correct(
     standing, seminar = await _lock(connection, registration)
     if read is not None and read != standing.version:
         raise VersionConflictError
+    details = recognised(details, local_day(seminar))
     changed = tuple(f for f in Details.model_fields if getattr(details, f) != getattr(standing.details, f))
     if not changed:
         return standing
@@ -183,7 +183,8 @@ async def send_link(connection: Connection, registration: UUID, by: Organiser) -
         raise EnoughLinksError
     (asked, request), *_ = [store.requested(row) for row in rows]
     place = await store_waiting_list.place_in_queue(connection, registration)
-    await tell_each(connection, [News("registration.link_requested", asked, place, request)], by.now)
+    news = News("registration.link_requested", asked, place, request)
+    await outbox.record_all(connection, messages_of([news], by.now))
     await store_audit.audit(connection, _deed(by, "send_link", standing))
 
 

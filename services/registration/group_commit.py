@@ -26,6 +26,7 @@ ROOM = 2000  # sign-ups that may wait; at a tenth of the usual speed they are do
 AT_ONCE = 4  # transactions, of as many seminars; the pool's other connections are for who reads
 SIZES = (1, 2, 4, 8, 16, 32, 64, MOST)
 
+# Nobody's fault; whether the batch was written is unknown then, so it is not tried again one by one.
 OF_THE_DATABASE = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError)
 
 
@@ -97,7 +98,7 @@ class GroupCommit:
         try:
             return await self._transact(slug, submissions)
         except Exception as error:
-            if len(batch) == 1 or _is_of_the_database(error):
+            if len(batch) == 1 or isinstance(error, OF_THE_DATABASE):
                 raise
         return [await self._write_one(slug, submission) for submission in submissions]
 
@@ -111,14 +112,6 @@ class GroupCommit:
     async def _transact(self, slug: str, submissions: Sequence[Submission]) -> list[Answer]:
         async with self._database.transaction() as connection:
             return await sign_up_all(connection, slug, submissions, self._clock.now())
-
-
-def _is_of_the_database(error: Exception) -> bool:
-    """Return whether no sign-up can be to blame; whether the batch was written is unknown then, so nobody tries again.
-
-    An InterfaceError that is a ValueError too is a value that cannot be sent.
-    """
-    return isinstance(error, OF_THE_DATABASE) and not isinstance(error, ValueError)
 
 
 GROUP_COMMIT = web.AppKey("GROUP_COMMIT", GroupCommit)

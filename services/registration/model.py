@@ -1,10 +1,10 @@
 """Who is admitted, and on what terms: values and pure rules."""
 
-import re
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from services.registration.organisations import find, is_municipality
 from shared.faults import Fault, complain, wrong
 from shared.lines import one_line
 from shared.messages import (
@@ -30,7 +31,6 @@ from shared.messages import (
 
 Cause = Literal["oneself", "organiser", "cut_off"]  # who changes a registration
 
-MUNICIPALITY_NUMBER = re.compile("[0-9]{4}")
 MOST_HEADS = 500  # people around one screen
 
 
@@ -103,6 +103,11 @@ def cut_off(seminar: SeminarSnapshot, attendance: Attendance) -> datetime:
     return (mode and (mode.promote_until or mode.deadline)) or seminar.end
 
 
+def local_day(seminar: SeminarSnapshot) -> date:
+    """Return the day of the seminar, where it is held."""
+    return seminar.start.astimezone(ZoneInfo(seminar.zone)).date()
+
+
 def free_seats(
     seminar: SeminarSnapshot, attendance: Attendance, confirmed: int, now: datetime, *, cause: Cause = "oneself"
 ) -> int:
@@ -135,14 +140,14 @@ Email = Annotated[
 
 
 def _municipality_number(text: str) -> str:
-    if not MUNICIPALITY_NUMBER.fullmatch(text):
-        raise ValueError("wants the municipality's official number of four digits, such as 4636")
+    if not is_municipality(text):
+        raise ValueError("wants a Norwegian municipality's official number of four digits, such as 4636")
     return text
 
 
 MunicipalityNumber = Annotated[
     str,
-    Field(json_schema_extra={"pattern": f"^{MUNICIPALITY_NUMBER.pattern}$"}),
+    Field(json_schema_extra={"pattern": "^[0-9]{4}$"}),
     AfterValidator(_municipality_number),
 ]
 
@@ -172,7 +177,7 @@ class Details(BaseModel):
     attendance: Attendance
     organisation: Line | None = None
     municipality: MunicipalityNumber | None = None
-    """Its official number."""
+    """Its official number; filled in when the organisation is one."""
     role: Line | None = None
     """What they do there."""
     dietary_needs: Line | None = None
@@ -221,6 +226,18 @@ class Correction(Details):
 def email_key(email: str) -> str:
     """Return what two spellings of one address have in common."""
     return email.strip().casefold()
+
+
+Told = TypeVar("Told", bound=Details)
+
+
+def recognised(details: Told, on: date) -> Told:
+    """Return the details with a known organisation's full name and its municipality's number, as of that day."""
+    entry = find(details.organisation, details.municipality, on)
+    if entry is None:
+        return details
+    number = entry.organisation.municipality or details.municipality
+    return details.model_copy(update={"organisation": entry.label, "municipality": number})
 
 
 class Registration(NamedTuple):

@@ -1,17 +1,19 @@
 """Signing up, many at once: one seminar, one transaction, its row locked first, and an answer for each."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from services.registration import idempotency, store, store_waiting_list
-from services.registration.admission import Admitted, admit_all, counted, register
-from services.registration.idempotency import Key, Settled
+from services.registration import store, store_sign_ups, store_waiting_list
+from services.registration.admission import Admitted, admit_all, register
+from services.registration.idempotency import Kept, Key, Settled, settle
 from services.registration.model import SignUp, email_key
-from services.registration.telling import News, tell_each
+from services.registration.store_sign_ups import Met
+from services.registration.telling import News, messages_of
+from shared import outbox
 from shared.database import Connection
 from shared.messages import RegistrationStatus, SeminarSnapshot
 
@@ -49,53 +51,72 @@ async def sign_up_all(
     Return what each is told: an outcome or, as a value, UnknownSeminarError, RefusedError, UnfitError,
     KeyInProgressError or KeyReusedError.
     """
-    seminar = await store.lock_seminar(connection, slug)
-    settled = await idempotency.settle(connection, [submission.key for submission in submissions])
+    keys = [submission.key for submission in submissions]
+    names = list({key.name for key in keys if key})
+    seminar, ours = await store_sign_ups.lock(connection, slug, names)
+    met = await store_sign_ups.meet(connection, slug, [email_key(s.given.email) for s in submissions], names)
+    settled = settle(keys, ours, met.kept)
     new = [submission for submission, before in zip(submissions, settled, strict=True) if before is None]
-    answers = (
-        await _take(connection, seminar, new, now) if seminar and new else [UnknownSeminarError(slug) for _ in new]
-    )
-    fresh = iter(answers)
-    return [_again(before) if before else next(fresh) for before in settled]
+    if seminar:
+        fresh = iter(await _take(connection, seminar, met, new, now))
+    else:
+        fresh = iter([UnknownSeminarError(slug) for _ in new])
+    return [next(fresh) if before is None else _again(before) for before in settled]
 
 
 def _again(before: Settled) -> Answer:
     if isinstance(before, Exception):
         return before
-    return Outcome(UUID(before["id"]), RegistrationStatus(before["outcome"]), replayed=True)
+    return Outcome(UUID(before.answer["id"]), RegistrationStatus(before.answer["outcome"]), replayed=True)
 
 
 async def _take(
-    connection: Connection, seminar: SeminarSnapshot, submissions: Sequence[Submission], now: datetime
+    connection: Connection, seminar: SeminarSnapshot, met: Met, submissions: Sequence[Submission], now: datetime
 ) -> list[Answer]:
-    given = [submission.given for submission in submissions]
-    known = await store.standing_addresses(connection, seminar.slug, [email_key(one.email) for one in given])
-    met = {way: await store_waiting_list.standing(connection, seminar.slug, way) for way in counted(seminar, given)}
-    verdicts = admit_all(seminar, given, known, met, now)
+    verdicts = admit_all(seminar, [s.given for s in submissions], met.known, met.standings, now)
     admitted = {uuid4(): (s, v) for s, v in zip(submissions, verdicts, strict=True) if isinstance(v, Admitted)}
-    new = [
-        News(f"registration.{v.status}", register(reference, s.given, v, now), v.place, correlation_id=s.correlation_id)
-        for reference, (s, v) in admitted.items()
-        if not v.known
-    ]
-    added = await store.insert_all(connection, [news.registration for news in new])
-    again = [submission for reference, (submission, _) in admitted.items() if reference not in added]
-    told = [news for news in new if news.registration.id in added]
-    await tell_each(connection, [*told, *await _request_links(connection, seminar, again, now)], now)
+    added = await _register(connection, seminar, admitted, now)
+    again = [(s.given.email, s.correlation_id) for reference, (s, _) in admitted.items() if reference not in added]
+    await mail_links(connection, seminar, again, now)
     outcomes = iter([Outcome(reference, verdict.status) for reference, (_, verdict) in admitted.items()])
     answers: list[Answer] = [verdict if isinstance(verdict, Exception) else next(outcomes) for verdict in verdicts]
     await _keep(connection, submissions, answers)
     return answers
 
 
-async def _request_links(
-    connection: Connection, seminar: SeminarSnapshot, submissions: Iterable[Submission], now: datetime
-) -> list[News]:
-    """Return what has the link of what stands mailed to the owner of each address, a few times a day at most."""
+async def _register(
+    connection: Connection,
+    seminar: SeminarSnapshot,
+    admitted: Mapping[UUID, tuple[Submission, Admitted]],
+    now: datetime,
+) -> set[UUID]:
+    """Register those whose address is new, tell of them, and return who they are."""
+    new = [
+        News(
+            f"registration.{v.status}",
+            register(reference, seminar, s.given, v, now),
+            v.place,
+            correlation_id=s.correlation_id,
+        )
+        for reference, (s, v) in admitted.items()
+        if not v.known
+    ]
+    if not new:
+        return set()
+    return await store_sign_ups.insert(connection, [news.registration for news in new], messages_of(new, now))
+
+
+async def mail_links(
+    connection: Connection, seminar: SeminarSnapshot, asked_for: Iterable[tuple[str, str]], now: datetime
+) -> None:
+    """Have the link of what stands mailed to the owner of each address, a few times a day at most.
+
+    `asked_for` is an address and the id of the request that names it.
+    """
     today = now.astimezone(ZoneInfo(seminar.zone)).date()
-    asking: dict[str, deque[str]] = {}  # the ids of the requests, by the address that they name
-    for submission in submissions:
-        asking.setdefault(email_key(submission.given.email), deque()).append(submission.correlation_id)
+    asking: dict[str, deque[str]] = {}
+    for email, correlation_id in asked_for:
+        asking.setdefault(email_key(email), deque()).append(correlation_id)
     links: list[News] = []
     while asking:  # once for each that names the same address, until its owner has enough mail for a day
         rows = await store.request_links(connection, seminar.slug, list(asking), today, LINKS_A_DAY)
@@ -109,16 +130,15 @@ async def _request_links(
             if asking[key]:
                 asked_again[key] = asking[key]
         asking = asked_again
-    return links
+    await outbox.record_all(connection, messages_of(links, now))
 
 
 async def _keep(connection: Connection, submissions: Iterable[Submission], answers: Iterable[Answer]) -> None:
     """Keep what is answered to requests with a key; a refusal is not kept, so that the key serves later."""
-    await idempotency.keep(
-        connection,
-        [
-            (submission.key, {"id": str(answer.id), "outcome": answer.status})
-            for submission, answer in zip(submissions, answers, strict=True)
-            if submission.key and isinstance(answer, Outcome)
-        ],
-    )
+    kept = [
+        Kept(submission.key, {"id": str(answer.id), "outcome": answer.status})
+        for submission, answer in zip(submissions, answers, strict=True)
+        if submission.key and isinstance(answer, Outcome)
+    ]
+    if kept:
+        await store_sign_ups.keep_answers(connection, kept)

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import asyncpg
 
-from services.registration.model import Details, Registration, email_key
+from services.registration.admission import Standing
+from services.registration.model import Details, Registration
 from shared.database import Connection
 from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
 
@@ -20,10 +21,9 @@ COLUMNS = (
     " link_version"
 )
 DETAILS = tuple(Details.model_fields)
-TYPES = {"headcount": "integer", "online_meanwhile": "boolean", "answers": "jsonb"}  # of those that are no texts
 ATTENDED = ("attendance", "dietary_needs", "accessibility_needs", "headcount", "online_meanwhile", "answers")
-NEW = {"id": "uuid", "seminar": "text", "status": "text", "registered_at": "timestamptz", "confirmed_at": "timestamptz"}
-NEW |= {field: TYPES.get(field, "text") for field in DETAILS}
+# A lookup for each key: joined, the table may be read from end to end.
+STANDING_WITH_KEY = "(SELECT id FROM registrations WHERE seminar = $1 AND email_key = key AND status <> 'cancelled')"
 CORRECTED = tuple(field for field in DETAILS if field not in ("email", "attendance"))
 
 
@@ -71,17 +71,17 @@ async def keep_seminar(connection: Connection, seminar: SeminarSnapshot) -> bool
 async def get_seminar(connection: Connection, slug: str) -> SeminarSnapshot | None:
     """Return registration's copy of the seminar."""
     snapshot = await connection.fetchval("SELECT snapshot::text FROM seminars WHERE slug = $1", slug)
-    return _to_seminar(snapshot) if snapshot else None
+    return to_seminar(snapshot) if snapshot else None
 
 
 async def lock_seminar(connection: Connection, slug: str) -> SeminarSnapshot | None:
     """Return the seminar and keep its seats to this transaction until the commit."""
     snapshot = await connection.fetchval("SELECT snapshot::text FROM seminars WHERE slug = $1 FOR NO KEY UPDATE", slug)
-    return _to_seminar(snapshot) if snapshot else None
+    return to_seminar(snapshot) if snapshot else None
 
 
 @lru_cache(maxsize=SEMINARS)
-def _to_seminar(snapshot: str) -> SeminarSnapshot:
+def to_seminar(snapshot: str) -> SeminarSnapshot:
     """Return the seminar, which is read once: the same text is the same seminar."""
     return SeminarSnapshot.model_validate_json(snapshot)
 
@@ -89,54 +89,26 @@ def _to_seminar(snapshot: str) -> SeminarSnapshot:
 # --- registrations ---
 
 
+async def standings(connection: Connection, seminar: str) -> dict[Attendance, Standing]:
+    """Return how many there are for each way to attend."""
+    rows = await connection.fetch(
+        "SELECT attendance, confirmed, waitlisted, meanwhile FROM standings WHERE seminar = $1", seminar
+    )
+    return standings_in(map(tuple, rows))
+
+
+def standings_in(rows: Iterable[tuple[Any, ...]]) -> dict[Attendance, Standing]:
+    """Return what rows of counts say; who waits and attends online meanwhile has a seat there too."""
+    counts = {Attendance(attendance): numbers for attendance, *numbers in rows}
+    met = {way: Standing(*counts.get(way, (0, 0, 0))[:2]) for way in Attendance}
+    meanwhile = sum(numbers[2] for numbers in counts.values())
+    online = met[Attendance.ONLINE]
+    return met | {Attendance.ONLINE: online._replace(confirmed=online.confirmed + meanwhile)}
+
+
 async def taken(connection: Connection, seminar: str, attendance: Attendance) -> int:
     """Count the seats that are occupied or queued for; who waits and attends online meanwhile has one there too."""
-    return int(
-        await connection.fetchval(
-            "SELECT (SELECT count(*) FROM registrations"
-            "   WHERE seminar = $1 AND attendance = $2 AND status IN ('confirmed', 'waitlisted'))"
-            " + (SELECT count(*) FROM registrations WHERE seminar = $1 AND attendance <> $2 AND status = 'waitlisted'"
-            " AND online_meanwhile AND $2 = 'online')",
-            seminar,
-            attendance,
-        )
-    )
-
-
-async def standing_addresses(connection: Connection, seminar: str, keys: Sequence[str]) -> set[str]:
-    """Return those of the addresses, by their keys, that stand already."""
-    rows = await connection.fetch(
-        "SELECT email_key FROM registrations WHERE seminar = $1 AND email_key = ANY($2) AND status <> 'cancelled'",
-        seminar,
-        keys,
-    )
-    return {row["email_key"] for row in rows}
-
-
-async def insert_all(connection: Connection, registrations: Sequence[Registration]) -> set[UUID]:
-    """Add new registrations in their order, and return the ids of those whose address did not stand already."""
-    if not registrations:
-        return set()
-    rows = await connection.fetch(
-        f"INSERT INTO registrations ({', '.join(NEW)}, email_key, queued_at)"
-        f" SELECT {', '.join(NEW)}, email_key, CASE WHEN status = 'waitlisted' THEN nextval('queue_places') END"
-        f" FROM unnest({arrays(NEW.values())}, ${len(NEW) + 1}::text[])"
-        f" WITH ORDINALITY AS new ({', '.join(NEW)}, email_key, number) ORDER BY number"
-        " ON CONFLICT (seminar, email_key) WHERE status <> 'cancelled' DO NOTHING RETURNING id",
-        *map(list, zip(*map(_new_row, registrations), strict=True)),
-        [email_key(registration.details.email) for registration in registrations],
-    )
-    return {row["id"] for row in rows}
-
-
-def arrays(types: Iterable[str]) -> str:
-    """Return the places of a statement's first values, which are arrays of `types`."""
-    return ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(types, 1))
-
-
-def _new_row(registration: Registration) -> list[Any]:
-    id_, seminar, _, status, details, registered_at, confirmed_at, *_ = registration
-    return [id_, seminar, status, registered_at, confirmed_at, *values(details, DETAILS)]
+    return (await standings(connection, seminar))[attendance].taken
 
 
 def placeholders(fields: Sequence[str], after: int) -> str:
@@ -156,7 +128,7 @@ async def request_links(
     return await connection.fetch(
         "UPDATE registrations SET link_requests = link_requests + 1, links_sent_on = $3,"
         " links_sent = CASE WHEN links_sent_on = $3 THEN links_sent + 1 ELSE 1 END"
-        " WHERE seminar = $1 AND email_key = ANY($2) AND status <> 'cancelled'"
+        f" WHERE id = ANY(ARRAY(SELECT {STANDING_WITH_KEY} FROM unnest($2::text[]) AS key))"
         " AND (links_sent_on IS DISTINCT FROM $3 OR links_sent < $4)"
         f" RETURNING link_requests, {COLUMNS}",
         seminar,
@@ -226,10 +198,10 @@ async def attend(
 
 
 async def listing(connection: Connection, seminar: str, after: int, limit: int | None) -> list[asyncpg.Record]:
-    """Return the registrations of a seminar as they came, from behind place `after` on."""
+    """Return the registrations of a seminar as they came, from behind place `after` on, without who was erased."""
     return await connection.fetch(
         f"SELECT {COLUMNS}, cancelled_at, place FROM registrations WHERE seminar = $1 AND place > $2"
-        " ORDER BY place LIMIT $3",
+        " AND erased_at IS NULL ORDER BY place LIMIT $3",
         seminar,
         after,
         limit,
@@ -243,3 +215,8 @@ async def count_cancelled(connection: Connection, seminar: str) -> int:
             "SELECT count(*) FROM registrations WHERE seminar = $1 AND status = 'cancelled'", seminar
         )
     )
+
+
+async def forget_old_keys(connection: Connection) -> None:
+    """Delete idempotency keys after their 24 hours."""
+    await connection.execute("DELETE FROM idempotency_keys WHERE stored_at < clock_timestamp() - interval '24 hours'")

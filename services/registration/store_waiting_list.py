@@ -7,33 +7,20 @@ from uuid import UUID
 
 from services.registration.admission import Standing
 from services.registration.model import Registration
-from services.registration.store import COLUMNS, to_registration
+from services.registration.store import COLUMNS, standings, to_registration
 from shared.database import Connection
 from shared.messages import Attendance
 
 
 async def standing(connection: Connection, seminar: str, attendance: Attendance) -> Standing:
     """Count who has a seat, be it until they get one elsewhere, and who waits for one."""
-    row = await connection.fetchrow(
-        "SELECT (SELECT count(*) FROM registrations WHERE seminar = $1 AND attendance = $2 AND status = 'confirmed')"
-        " + (SELECT count(*) FROM registrations WHERE seminar = $1 AND attendance <> $2 AND status = 'waitlisted'"
-        " AND online_meanwhile AND $2 = 'online') AS confirmed,"
-        " (SELECT count(*) FROM registrations WHERE seminar = $1 AND attendance = $2 AND status = 'waitlisted')"
-        " AS waitlisted",
-        seminar,
-        attendance,
-    )
-    return Standing(**row) if row else Standing(0, 0)
+    return (await standings(connection, seminar))[attendance]
 
 
 async def count_meanwhile(connection: Connection, seminar: str) -> int:
     """Count who waits for a seat in the room and attends online until there is one."""
-    return int(
-        await connection.fetchval(
-            "SELECT count(*) FROM registrations WHERE seminar = $1 AND status = 'waitlisted' AND online_meanwhile",
-            seminar,
-        )
-    )
+    found = await connection.fetchval("SELECT sum(meanwhile) FROM standings WHERE seminar = $1", seminar)
+    return int(found or 0)
 
 
 async def place_in_queue(connection: Connection, registration: UUID) -> int | None:

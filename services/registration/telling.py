@@ -21,9 +21,9 @@ class News(NamedTuple):
     correlation_id: str = ""
 
 
-async def tell_each(connection: Connection, news: Iterable[News], now: datetime, *, cause: Cause = "oneself") -> None:
-    """Tell of many, each by itself."""
-    messages = [
+def messages_of(news: Iterable[News], now: datetime, *, cause: Cause = "oneself") -> list[Message]:
+    """Return what tells of each."""
+    return [
         _message(
             one.kind,
             snapshot(one.registration, cause=cause, place=one.place, link_request=one.link_request),
@@ -32,7 +32,6 @@ async def tell_each(connection: Connection, news: Iterable[News], now: datetime,
         )
         for one in news
     ]
-    await outbox.record_all(connection, messages)
 
 
 async def tell(
@@ -51,10 +50,9 @@ async def tell_all(
     await outbox.record_all(connection, messages)
 
 
-async def tell_erased(connection: Connection, registration: Registration, now: datetime) -> None:
-    """Tell everybody who holds personal data of the registration to erase it."""
-    erased = ErasedRegistration(id=registration.id, version=registration.version, seminar=registration.seminar)
-    await outbox.record(connection, _message("registration.erased", erased, now))
+async def tell_erased(connection: Connection, erased: Iterable[ErasedRegistration], now: datetime) -> None:
+    """Have everybody who holds personal data of these erase it."""
+    await outbox.record_all(connection, [_message("registration.erased", one, now) for one in erased])
 
 
 def _message(

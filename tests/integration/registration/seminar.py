@@ -1,5 +1,6 @@
 """A seminar in a database of registration's, and what people do with it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -90,3 +91,16 @@ def of(message: Message) -> RegistrationSnapshot:
 async def opened(url: str, connections: int = 10) -> AsyncIterator[Database]:
     async with open_database(url, connections=connections) as database:
         yield database
+
+
+async def blocked(connection: Any, number: int) -> list[int]:
+    """Return who waits for a lock, once that are so many."""
+    async with asyncio.timeout(10):
+        while True:
+            await connection.execute("SELECT pg_stat_clear_snapshot()")
+            rows = await connection.fetch(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if len(rows) >= number:
+                return [row["pid"] for row in rows]
+            await asyncio.sleep(0.005)

@@ -19,6 +19,7 @@ from aiohttp import ClientResponse
 from local.postgres import Postgres
 from services.registration import api, commands, pages
 from services.registration.app import build
+from services.registration.group_commit import GROUP_COMMIT
 from services.registration.links import LIFETIME
 from services.registration.settings import Settings
 from shared.clock import MovableClock
@@ -44,6 +45,7 @@ from tests.factories import (
     served,
     tables_of,
 )
+from tests.integration.registration.seminar import blocked
 
 NewDatabase = Callable[[str], Awaitable[str]]
 
@@ -158,7 +160,7 @@ async def test_everything_that_can_be_told_is_taken_and_kept(service: Service) -
         "email": "aile@example.org",
         "attendance": "online",
         "organisation": "Karasjok kommune",
-        "municipality": "5610",
+        "municipality": "5437",
         "headcount": 12,
         "language": "nn",
     }
@@ -167,6 +169,42 @@ async def test_everything_that_can_be_told_is_taken_and_kept(service: Service) -
 
     assert mine["dietary_needs"] is None
     assert {field: mine[field] for field in told} == told
+
+
+async def test_who_writes_the_name_of_a_municipality_gets_its_full_name_and_number(service: Service) -> None:
+    mine = await service.mine(await service.token(organisation="kárášjohka"))
+
+    assert (mine["organisation"], mine["municipality"]) == ("Karasjok kommune", "5437")
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({"q": "karas", "on": "2023-06-01"}, [("Karasjok kommune", "5437")]),
+        ({"q": "karas", "on": "2026-06-01"}, [("Karasjok kommune", "5610")]),
+        ({"q": "nordland fylk"}, [("Nordland fylkeskommune", None)]),
+        ({"q": "Multiconsult"}, []),
+        ({"q": "\x00<b>"}, []),
+    ],
+)
+async def test_organisations_are_suggested_by_how_their_names_begin(
+    service: Service, query: dict[str, str], names: list[tuple[str, str | None]]
+) -> None:
+    answer = await service.client.get("/api/organisations", params=query)
+
+    body = await answer.json()
+    assert answer.status == 200
+    assert ([(item["name"], item["municipality"]) for item in body["items"]], body["next"]) == (names, None)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [({"q": "a", "on": "yesterday"}, "on"), ({}, "q"), ({"q": "a" * 101}, "q")]
+)
+async def test_what_does_not_fit_about_a_search_is_named(service: Service, query: dict[str, str], field: str) -> None:
+    answer = await service.client.get("/api/organisations", params=query)
+
+    assert answer.status == 422
+    assert [error["field"] for error in (await answer.json())["errors"]] == [field]
 
 
 async def test_a_sign_up_is_told_to_the_others_under_the_id_of_its_request(service: Service) -> None:
@@ -337,6 +375,45 @@ async def test_the_reference_of_a_known_address_opens_nothing(service: Service) 
 
 def lasting(answer: ClientResponse) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name not in OF_THE_MOMENT}
+
+
+# --- when more come than can be written ---
+
+
+async def test_when_too_many_wait_one_is_asked_to_come_back_and_keeps_what_one_typed(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.client.app[GROUP_COMMIT], "_room", 0)
+
+    by_program = await service.sign_up()
+    by_form = await service.sign_up_by_form(BROWSER | {"Accept-Language": "en"}, name="Åse")
+    page = await by_form.text()
+
+    assert (await problem(by_program, 503))["type"] == "/problems/unavailable"
+    assert by_program.headers["Retry-After"] == by_form.headers["Retry-After"] == "2"
+    assert (by_form.status, "Very many are signing up just now." in page, "Åse" in page) == (503, True, True)
+
+
+async def test_who_hangs_up_meanwhile_is_signed_up_before_the_service_ends(new_database: NewDatabase) -> None:
+    url = await new_database("registration")
+    other = await asyncpg.connect(url)
+    async with running(url, RecordingBus()) as service:
+        await service.learn()
+        hold = other.transaction()
+        await hold.start()
+        await other.execute("SELECT FROM seminars FOR UPDATE")
+        first = asyncio.ensure_future(service.sign_up())
+        await blocked(other, 1)
+        second = asyncio.ensure_future(service.sign_up(email="ola@example.org"))
+        await eventually(lambda: service.client.app[GROUP_COMMIT]._waiting == 2)
+        for hanging_up in (first, second):
+            hanging_up.cancel()
+        server = service.client.server.runner.server  # type: ignore[union-attr] # it runs
+        await eventually(lambda: not server.connections)  # type: ignore[union-attr] # the same
+        asyncio.get_running_loop().call_later(0.1, asyncio.ensure_future, hold.rollback())
+
+    assert await other.fetchval("SELECT count(*) FROM registrations") == 2
+    await other.close()
 
 
 # --- the same request again ---

@@ -86,7 +86,7 @@ async def test_a_preview_writes_nothing_and_says_of_each_row_what_will_happen(de
 async def test_what_is_confirmed_is_what_was_shown(desk: Desk) -> None:
     await desk.learn(2, capacity=2, questions=[BUS | {"required": False}, TEA])
     headings = ("navn", "epost", "virksomhet", "kommunenr", "allergier", "språk", "Kommer du med buss?", "tea")
-    ase = ("Åse", "ase@example.org", "Sør-Odal", "301", "Nøtter", "nynorsk", "Ja, ja", "te; kake")
+    ase = ("Åse", "ase@example.org", "Plankontoret", "301", "Nøtter", "nynorsk", "Ja, ja", "te; kake")
     page = await preview(desk, listing(ase, *crowd(2), headings=headings))
 
     status, where = await desk.confirm(page)
@@ -96,7 +96,7 @@ async def test_what_is_confirmed_is_what_was_shown(desk: Desk) -> None:
     assert "Påmeldt: 3." in await desk.shown(where)
     assert list((await desk.statuses()).values()) == ["confirmed", "confirmed", "waitlisted"]
     assert {f: rows[0][f] for f in ("organisation", "municipality", "dietary_needs", "language", "answers")} == {
-        "organisation": "Sør-Odal",
+        "organisation": "Plankontoret",
         "municipality": "0301",
         "dietary_needs": "Nøtter",
         "language": "nn",
