@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.registration.api import cell
+from services.registration.exports import cell
 from services.registration.model import (
     MOST_PROMOTED,
     Refusal,
