@@ -21,6 +21,7 @@ PREFIXES: Mapping[str, str] = {
     "/register/": "registration",
     "/my/": "registration",
     "/organiser/registrations": "registration",
+    "/organiser/check-in/": "registration",
     "/api/registration/": "registration",
     "/api/emails": "notification",
     "/api/reminders": "notification",

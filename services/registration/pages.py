@@ -39,7 +39,7 @@ async def sign_up(request: web.Request) -> web.Response:
     try:
         limit_client(request)
         async with request.app[DATABASE].connection() as connection:
-            seminar = await _seminar(request, connection)
+            seminar = await seminar_of(request, connection)
         given, wrong = _judge(typed, seminar, language_of(request))
         if given is None or wrong:
             return await _form_again(request, typed, wrong)
@@ -92,7 +92,7 @@ def input_of(field: str) -> str:
 async def received(request: web.Request) -> web.Response:
     """Say what came of a sign-up; no link to it here, that goes to the mailbox of its owner."""
     async with request.app[DATABASE].connection() as connection:
-        seminar = await _seminar(request, connection)
+        seminar = await seminar_of(request, connection)
     context = {
         "seminar": seminar,
         "waitlisted": request.query.get("outcome") == RegistrationStatus.WAITLISTED,
@@ -116,7 +116,7 @@ def filled(typed: Mapping[str, str]) -> dict[str, Any]:
 
 
 async def _form(request: web.Request, connection: Connection, typed: Mapping[str, str]) -> dict[str, Any]:
-    seminar = await _seminar(request, connection)
+    seminar = await seminar_of(request, connection)
     now = request.app[CLOCK].now()
     mode = seminar.attendance.get(Attendance.IN_PERSON)
     taken = {attendance: await store.taken(connection, seminar.slug, attendance) for attendance in seminar.attendance}
@@ -154,7 +154,8 @@ async def _form_later(request: web.Request, typed: Mapping[str, str], limited: R
     return response
 
 
-async def _seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
+async def seminar_of(request: web.Request, connection: Connection) -> SeminarSnapshot:
+    """Return the seminar that the address names; raises a 404 Problem."""
     seminar = await store.get_seminar(connection, request.match_info["slug"])
     if seminar is None:
         raise not_found("seminar")
