@@ -5,23 +5,45 @@ from pathlib import Path
 
 from aiohttp import web
 
-from services.registration import api, consumers, cut_off, figures, my_details, pages, retention
+from services.registration import (
+    api,
+    consumers,
+    cut_off,
+    figures,
+    my_details,
+    my_ticket,
+    organiser_door,
+    organiser_figures,
+    pages,
+    retention,
+)
+from services.registration.live import LIVE, Live, looking_at
 from services.registration.settings import Settings
 from shared.background import Nudge
 from shared.bus import OpenBus
 from shared.clock import Clock
 from shared.inbox import forget_old, once
-from shared.web.keys import METRICS
+from shared.web.keys import DATABASE, METRICS
 from shared.web.server import connected, new_application
 
 HERE = Path(__file__).parent
 MIGRATIONS = HERE / "migrations"
+ROUTES = (
+    *api.ROUTES,
+    *pages.ROUTES,
+    *my_details.ROUTES,
+    *my_ticket.ROUTES,
+    *organiser_figures.ROUTES,
+    *organiser_door.ROUTES,
+)
 
 
 def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Application:
     """Wire the service; nothing connects before the application starts."""
-    app = new_application(settings, clock, HERE / "templates", (*api.ROUTES, *pages.ROUTES, *my_details.ROUTES))
+    app = new_application(settings, clock, HERE / "templates", ROUTES)
     app[figures.SIGN_UPS] = figures.count_in(app[METRICS])
+    app[LIVE] = Live(looking_at(lambda: app[DATABASE], clock))
+    app.on_shutdown.append(app[LIVE].end)
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
         async with connected(app, open_bus) as (database, bus, background):

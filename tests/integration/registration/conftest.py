@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from tests.integration.registration.door import Desk, desk_on
 from tests.integration.registration.seminar import Seminar, opened
 
 
@@ -16,3 +17,11 @@ async def seminar(url: str) -> AsyncIterator[Seminar]:
         known = Seminar(database)
         await known.revise(capacity=2)
         yield known
+
+
+@pytest.fixture
+async def desk(url: str) -> AsyncIterator[Desk]:
+    """Know the seminar, with two seats in the room."""
+    async with desk_on(url) as desk:
+        await desk.learn(capacity=2)
+        yield desk
