@@ -18,6 +18,7 @@ from shared.web.problems import Problem
 PREFIXES: Mapping[str, str] = {
     "/": "catalog",
     "/api/registrations": "registration",
+    "/api/organisations": "registration",
     "/register/": "registration",
     "/my/": "registration",
     "/organiser/registrations": "registration",
@@ -50,9 +51,7 @@ PATIENCE = aiohttp.ClientTimeout(total=None, connect=5, sock_read=60)  # seconds
 TRUSTED = web.AppKey("TRUSTED", tuple)  # networks of the proxies before this one
 UPSTREAMS = web.AppKey("UPSTREAMS", dict[str, URL])
 CLIENT = web.AppKey("CLIENT", aiohttp.ClientSession)
-UNDER_WAY = web.AppKey(
-    "UNDER_WAY", set[aiohttp.ClientResponse]
-)  # answers of services that go on for as long as they like
+UNDER_WAY = web.AppKey("UNDER_WAY", set[aiohttp.ClientResponse])  # services' answers that go on and on
 
 
 def service_of(path: str) -> str:

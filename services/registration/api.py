@@ -14,6 +14,7 @@ from services.registration.figures import count_sign_up
 from services.registration.links import DeadLinkError, follow
 from services.registration.model import Correction, Details, Refusal, RefusedError, Registration, SignUp
 from services.registration.questions import UnfitError
+from services.registration.suggestions import Suggestions, Wanted, suggest
 from shared.database import Connection
 from shared.messages import Attendance, SeminarSnapshot
 from shared.web.bodies import fit, json_answer, read_json, read_object
@@ -222,6 +223,11 @@ OPERATIONS = (
         problems={404: ("not-found",)},
     ),
     *exports.OPERATIONS,
+    Operation(
+        web.get("/api/organisations", suggest),
+        answers={200: Answer(Suggestions)},
+        query=Wanted,
+    ),
     Operation(
         web.get("/api/registrations/mine", get_mine),
         answers={200: Answer(Mine, headers=("ETag",))},

@@ -16,6 +16,8 @@ from services.registration.model import (
     admit,
     cut_off,
     is_full,
+    local_day,
+    recognised,
     refuse,
 )
 from services.registration.telling import tell
@@ -54,7 +56,7 @@ async def sign_up(connection: Connection, given: SignUp, now: datetime) -> Outco
     status = admit(seminar, given.attendance, await _taken(connection, seminar, given.attendance), now)
     questions.check(seminar.questions, given.attendance, given.answers)
     outcome = Outcome(uuid4(), status)
-    details = await _with_meanwhile(connection, seminar, given, status, now)
+    details = await _with_meanwhile(connection, seminar, recognised(given, local_day(seminar)), status, now)
     registration = await store.insert(connection, outcome.id, seminar.slug, details, status, now)
     if registration is None:
         await request_link(connection, seminar, given.email, now)
@@ -103,6 +105,7 @@ async def change(
     standing, seminar = await _lock(connection, registration)
     if read is not None and read != standing.version:
         raise VersionConflictError
+    details = recognised(details, local_day(seminar))
     if standing.status is RegistrationStatus.CANCELLED or details == standing.details:
         return standing
     if now >= seminar.end:

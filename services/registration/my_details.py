@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from services.registration import commands
 from services.registration.answers import Registered
 from services.registration.api import LARGEST, run
-from services.registration.model import Details, Registration
+from services.registration.model import Details, Registration, local_day
 from services.registration.pages import filled, follow_link, input_of, typed_in
 from services.registration.questions import UnfitError, answers_in, asked, check, fields_of
 from shared.messages import RegistrationStatus, SeminarSnapshot
@@ -76,6 +76,8 @@ def _judge(
     answers = answers_in(seminar.questions, standing.attendance, typed)
     told = {name: value for name, value in filled({**typed, "attendance": standing.attendance}).items() if name in TOLD}
     kept = standing.model_dump(exclude=set(TOLD)) | {"answers": answers}
+    if told.get("organisation") != standing.organisation:
+        kept["municipality"] = None  # it was the other's
     details, wrong = None, {}
     try:
         details = Details(**kept, **told)
@@ -102,6 +104,7 @@ def _page(
     context: dict[str, Any] = {
         "seminar": seminar,
         "registration": registration,
+        "on": local_day(seminar).isoformat(),
         "in_person": attendance == "in_person",
         "asked": asked(seminar.questions, attendance),
         **sheet._asdict(),

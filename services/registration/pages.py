@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from services.registration import commands, store, store_waiting_list
 from services.registration.api import LARGEST, admitted, run
 from services.registration.links import DeadLinkError, follow
-from services.registration.model import Details, RefusedError, Registration, SignUp, is_full, refuse
+from services.registration.model import Details, RefusedError, Registration, SignUp, is_full, local_day, refuse
 from services.registration.questions import UnfitError, answers_in, check
 from shared import tokens
 from shared.database import Connection
@@ -122,6 +122,7 @@ async def _form(request: web.Request, connection: Connection, typed: Mapping[str
     taken = {attendance: await store.taken(connection, seminar.slug, attendance) for attendance in seminar.attendance}
     return {
         "seminar": seminar,
+        "on": local_day(seminar).isoformat(),
         "typed": {"language": language_of(request)} | dict(typed),
         "wrong": {},
         "minutes": 0,
