@@ -6,6 +6,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.registration import store, store_figures
+from services.registration.alphabet import norwegian
 from services.registration.coverage import County, coverage
 from services.registration.curve import Curve, curve
 from services.registration.organisations import directory, recognise
@@ -82,8 +83,12 @@ async def overview(connection: Connection, slug: str, now: datetime) -> Overview
         accessibility=await store_figures.accessibility_needs(connection, slug),
         answers=answered(seminar.questions, await store_figures.replies(connection, slug)),
         curve=curve(await store_figures.came(connection, slug, seminar.zone)),
-        missed=await store_figures.missed(connection, slug, MOST_MISSED) if seen else [],
+        missed=_by_name(await store_figures.missed(connection, slug, MOST_MISSED)) if seen else [],
     )
+
+
+def _by_name(missed: list[Missed]) -> list[Missed]:
+    return sorted(missed, key=lambda each: norwegian(each.name))
 
 
 def _origins(written: Iterable[Written], day: date) -> list[Origin]:
