@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 import segno
 
+from services.registration import commands
 from services.registration.check_in import Door, check_in
 from tests.factories import END, START, make_snapshot
 from tests.integration.registration.door import BROWSER, HERE, Desk, text_of, token_of
@@ -89,6 +90,17 @@ async def test_a_door_that_waits_for_another_one_says_already(desk: Desk) -> Non
         second = asyncio.create_task(tapped(desk, door, who))
         await waiting_for_a_lock(desk)
     assert await second == "already"
+
+
+async def test_who_withdraws_while_the_door_checks_them_in_is_said_to_have_cancelled(desk: Desk) -> None:
+    who = await at_the_door(desk)
+    async with desk.database.transaction() as first:
+        await commands.cancel(first, who, START)
+        second = asyncio.create_task(tapped(desk, Door(make_snapshot(), "Plan", START), who))
+        await waiting_for_a_lock(desk)
+
+    assert await second == "cancelled"
+    assert (await seen(desk, who))[0] is None
 
 
 async def tapped(desk: Desk, door: Door, who: UUID) -> str:

@@ -234,6 +234,7 @@ def test_who_has_a_seat_gets_the_way_to_their_ticket_in_text_and_html(kind: Kind
         (Kind.CANCELLED, {"attendance": Attendance.IN_PERSON}, BEGINNING),
         (Kind.SEMINAR_CANCELLED, {"attendance": Attendance.IN_PERSON}, BEGINNING),
         (Kind.REMINDER, {"attendance": Attendance.IN_PERSON}, END),
+        (Kind.LINK_AGAIN, {"attendance": Attendance.IN_PERSON}, END),
         (Kind.RECORDING, {"attendance": Attendance.IN_PERSON}, END),
     ],
 )
