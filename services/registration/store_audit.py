@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -54,7 +54,7 @@ async def audit_log(
 ) -> list[Audited]:
     """Return what was done to a seminar's registrations, or to one, the last first; behind `before` if given."""
     rows = await connection.fetch(
-        "SELECT id, made_at, made_by, action, seminar, registration, fields, request_id FROM audit_log"
+        "SELECT id, made_at AS at, made_by AS by, action, seminar, registration, fields, request_id FROM audit_log"
         " WHERE seminar = $1 AND id < coalesce($2, 9223372036854775807) AND ($4::uuid IS NULL OR registration = $4)"
         " ORDER BY id DESC LIMIT $3",
         seminar,
@@ -62,4 +62,8 @@ async def audit_log(
         limit,
         registration,
     )
-    return [Audited(row["id"], Deed(*row[1:6], tuple(row["fields"])), row["request_id"]) for row in rows]
+    return [_audited(**row) for row in rows]
+
+
+def _audited(*, id: int, request_id: str, fields: list[str], **deed: Any) -> Audited:  # noqa: A002 - the column's name
+    return Audited(id, Deed(**deed, fields=tuple(fields)), request_id)
