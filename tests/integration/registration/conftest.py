@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from tests.integration.registration.door import Desk, desk_on
+from tests.integration.registration.door import Hall, hall_on
 from tests.integration.registration.seminar import Seminar, opened
 
 
@@ -20,8 +20,8 @@ async def seminar(url: str) -> AsyncIterator[Seminar]:
 
 
 @pytest.fixture
-async def desk(url: str) -> AsyncIterator[Desk]:
+async def hall(url: str) -> AsyncIterator[Hall]:
     """Know the seminar, with two seats in the room."""
-    async with desk_on(url) as desk:
-        await desk.learn(capacity=2)
-        yield desk
+    async with hall_on(url) as hall:
+        await hall.learn(capacity=2)
+        yield hall

@@ -36,8 +36,8 @@ BROWSER = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
 HERE = f"/organiser/registrations/{SLUG}"
 
 
-class Desk(NamedTuple):
-    """The service and an organiser's browser."""
+class Hall(NamedTuple):
+    """The service, those who sign up, and an organiser's browser at the door."""
 
     client: Client
     clock: MovableClock
@@ -92,8 +92,8 @@ def token_of(registration: UUID, purpose: Purpose, version: int = 1) -> str:
 
 
 @asynccontextmanager
-async def desk_on(url: str) -> AsyncIterator[Desk]:
+async def hall_on(url: str) -> AsyncIterator[Hall]:
     clock, bus = MovableClock(NOW - datetime.now(UTC)), RecordingBus()
     async with served(build, make_settings(Settings, url), clock, bus) as client:
         cookie = issue(client.app[SETTINGS], TOKEN, SystemClock().now().timestamp())
-        yield Desk(client, clock, bus, {"Cookie": f"organiser={cookie}"})
+        yield Hall(client, clock, bus, {"Cookie": f"organiser={cookie}"})

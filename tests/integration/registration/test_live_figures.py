@@ -13,7 +13,7 @@ from services.registration.live import LIVE, Channel
 from shared.clock import MovableClock
 from shared.web import session
 from tests.factories import SLUG, eventually
-from tests.integration.registration.door import BROWSER, HERE, Desk, text_of
+from tests.integration.registration.door import BROWSER, HERE, Hall, text_of
 
 FIGURES = f"{HERE}/figures"
 TIME = 10  # seconds in which anything that must come does
@@ -58,23 +58,23 @@ def _fields(block: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def watching(desk: Desk, query: str = "", **headers: str) -> AsyncIterator[Viewer]:
-    async with desk.client.get(FIGURES + query, headers=desk.cookie | headers) as answer:
+async def watching(hall: Hall, query: str = "", **headers: str) -> AsyncIterator[Viewer]:
+    async with hall.client.get(FIGURES + query, headers=hall.cookie | headers) as answer:
         assert (answer.status, answer.content_type) == (200, "text/event-stream")
         yield Viewer(answer)
 
 
-def channels(desk: Desk) -> dict[str, Channel]:
-    return desk.client.app[LIVE]._channels
+def channels(hall: Hall) -> dict[str, Channel]:
+    return hall.client.app[LIVE]._channels
 
 
-async def test_two_viewers_see_a_sign_up_by_one_look_at_the_database(desk: Desk) -> None:
-    async with watching(desk) as one, watching(desk, "?lang=en") as other:
+async def test_two_viewers_see_a_sign_up_by_one_look_at_the_database(hall: Hall) -> None:
+    async with watching(hall) as one, watching(hall, "?lang=en") as other:
         first = [await viewer.next() for viewer in (one, other)]
-        await desk.sign_up("Kari", dietary_needs="Uten gluten")
+        await hall.sign_up("Kari", dietary_needs="Uten gluten")
 
         events = [await viewer.next() for viewer in (one, other)]
-        shared = {slug: channel.viewers for slug, channel in channels(desk).items()}
+        shared = {slug: channel.viewers for slug, channel in channels(hall).items()}
 
     assert "Har plass 0 av 2" in text_of(first[0]["data"])
     assert "Har plass 1 av 2" in text_of(events[0]["data"])
@@ -84,59 +84,59 @@ async def test_two_viewers_see_a_sign_up_by_one_look_at_the_database(desk: Desk)
     assert shared == {SLUG: 2}
 
 
-async def test_what_the_page_has_already_is_not_sent_only_that_one_is_still_there(desk: Desk) -> None:
-    async with watching(desk) as viewer:
+async def test_what_the_page_has_already_is_not_sent_only_that_one_is_still_there(hall: Hall) -> None:
+    async with watching(hall) as viewer:
         mark = (await viewer.next())["id"]
-    assert f'data-seen="{mark}"' in await desk.page()
+    assert f'data-seen="{mark}"' in await hall.page()
 
     for query, headers in ((f"?seen={mark}", {}), ("", {"Last-Event-ID": mark})):
-        async with watching(desk, query, **headers) as viewer:
+        async with watching(hall, query, **headers) as viewer:
             blocks = [await viewer.block() for _ in range(3)]
 
         assert blocks == ["retry: 5000\n\n", ": nothing new\n\n", ": nothing new\n\n"]
 
 
-async def test_a_change_of_the_seminar_and_its_end_are_seen_too(desk: Desk) -> None:
-    async with watching(desk) as viewer:
+async def test_a_change_of_the_seminar_and_its_end_are_seen_too(hall: Hall) -> None:
+    async with watching(hall) as viewer:
         await viewer.next()
-        await desk.learn(revision=2, capacity=7)
+        await hall.learn(revision=2, capacity=7)
         assert "Har plass 0 av 7" in text_of((await viewer.next())["data"])
 
-        desk.clock.move_to(desk.clock.now().replace(month=6, day=2))
+        hall.clock.move_to(hall.clock.now().replace(month=6, day=2))
 
         assert "Hvem som ikke kom" in (await viewer.next())["data"]
 
 
-async def test_the_chosen_county_is_shown_in_what_is_sent(desk: Desk) -> None:
-    async with watching(desk, "?county=46") as one, watching(desk) as other:
+async def test_the_chosen_county_is_shown_in_what_is_sent(hall: Hall) -> None:
+    async with watching(hall, "?county=46") as one, watching(hall) as other:
         assert "Alver kommune" in (await one.next())["data"]
         assert "Alver kommune" not in (await other.next())["data"]
 
 
-async def test_a_name_with_line_breaks_and_html_cannot_make_an_event(desk: Desk) -> None:
-    await desk.sign_up("Kari", accessibility_needs="<script>x</script>")
-    async with desk.database.transaction() as connection:
+async def test_a_name_with_line_breaks_and_html_cannot_make_an_event(hall: Hall) -> None:
+    await hall.sign_up("Kari", accessibility_needs="<script>x</script>")
+    async with hall.database.transaction() as connection:
         await connection.execute(r"UPDATE registrations SET accessibility_needs = E'a\n\nevent: b\ndata: c\r\rid: d'")
 
-    async with watching(desk) as viewer:
+    async with watching(hall) as viewer:
         event = await viewer.next()
 
     assert event["event"] == "figures"
     assert "event: b" in event["data"]
 
 
-async def test_who_has_left_is_not_looked_for_any_longer(desk: Desk) -> None:
-    async with watching(desk) as viewer:
+async def test_who_has_left_is_not_looked_for_any_longer(hall: Hall) -> None:
+    async with watching(hall) as viewer:
         await viewer.next()
         viewer.answer.close()
 
-        await eventually(lambda: channels(desk) == {})
+        await eventually(lambda: channels(hall) == {})
 
 
-async def test_a_stream_ends_with_its_session(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_ends_with_its_session(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = MovableClock()
     monkeypatch.setattr(session, "SystemClock", lambda: clock)
-    async with watching(desk) as viewer:
+    async with watching(hall) as viewer:
         await viewer.next()
 
         clock.move_to(clock.now() + timedelta(seconds=session.LENGTH))
@@ -144,45 +144,45 @@ async def test_a_stream_ends_with_its_session(desk: Desk, monkeypatch: pytest.Mo
         await viewer.ended()
 
 
-async def test_streams_end_at_once_when_the_service_does(desk: Desk) -> None:
-    async with watching(desk) as viewer:
+async def test_streams_end_at_once_when_the_service_does(hall: Hall) -> None:
+    async with watching(hall) as viewer:
         await viewer.next()
 
         async with asyncio.timeout(5):  # half of what the server would wait for a request
-            await desk.client.server.close()
+            await hall.client.server.close()
 
         await viewer.ended()
 
 
-async def test_streams_end_when_the_database_is_away_and_begin_again_when_it_is_back(desk: Desk) -> None:
-    async with watching(desk) as viewer:
+async def test_streams_end_when_the_database_is_away_and_begin_again_when_it_is_back(hall: Hall) -> None:
+    async with watching(hall) as viewer:
         await viewer.next()
-        async with desk.database.connection() as connection:
+        async with hall.database.connection() as connection:
             await connection.execute("ALTER TABLE registrations RENAME TO away")
             await viewer.ended()
             await connection.execute("ALTER TABLE away RENAME TO registrations")
 
-    async with watching(desk) as viewer:
+    async with watching(hall) as viewer:
         assert await viewer.next()
 
 
-async def test_there_is_an_end_to_how_many_watch(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_there_is_an_end_to_how_many_watch(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "MOST_VIEWERS", 1)
-    async with watching(desk) as viewer:
+    async with watching(hall) as viewer:
         await viewer.next()
-        answer = await desk.client.get(FIGURES, headers=desk.cookie)
+        answer = await hall.client.get(FIGURES, headers=hall.cookie)
 
         assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
         assert (await answer.json())["type"] == "/problems/too-many-viewers"
         viewer.answer.close()
-    await eventually(lambda: channels(desk) == {})
-    async with watching(desk) as viewer:
+    await eventually(lambda: channels(hall) == {})
+    async with watching(hall) as viewer:
         await viewer.next()
 
 
-async def test_only_organisers_of_a_seminar_that_there_is_can_watch(desk: Desk) -> None:
-    stranger = await desk.client.get(FIGURES)
-    unknown = await desk.client.get("/organiser/registrations/x/figures", headers=desk.cookie)
-    head = await desk.client.head(FIGURES, headers=BROWSER | desk.cookie)
+async def test_only_organisers_of_a_seminar_that_there_is_can_watch(hall: Hall) -> None:
+    stranger = await hall.client.get(FIGURES)
+    unknown = await hall.client.get("/organiser/registrations/x/figures", headers=hall.cookie)
+    head = await hall.client.head(FIGURES, headers=BROWSER | hall.cookie)
 
     assert (stranger.status, unknown.status, head.status) == (401, 404, 405)
