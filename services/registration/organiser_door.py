@@ -12,6 +12,7 @@ from services.registration.alphabet import norwegian
 from services.registration.check_in import Checked, Door, Outcome, hindrance, is_early
 from services.registration.model import Registration
 from services.registration.pages import seminar_of
+from services.registration.store_door import Sought
 from shared import tokens
 from shared.database import Connection
 from shared.messages import SeminarSnapshot
@@ -23,57 +24,44 @@ from shared.web.problems import not_found
 from shared.web.session import confirm_form
 
 MOST_SHOWN = 100  # people on a page; who looks for one among more types a part of the name
-SHOWN = ("expected", "came")  # what can be chosen instead of everybody
+CAME = {"expected": False, "came": True}  # what can be chosen instead of everybody who has a seat
 
 
 async def door_page(request: web.Request) -> web.Response:
     """Show who is expected; with `?q=` everybody whose name, organisation, address or code has that in it."""
     organiser_of(request)
+    wanted, show = request.query.get("q", "").strip(), request.query.get("show", "")
+    sought = Sought(tuple(norwegian(wanted).split()), CAME.get(show))
+    now = request.app[CLOCK].now()
     async with request.app[DATABASE].connection() as connection:
         seminar = await seminar_of(request, connection)
-        everybody = await store_door.of_seminar(connection, seminar.slug)
-    return organiser_page(request, "organiser/door.html", _context(request, seminar, everybody))
-
-
-def _context(request: web.Request, seminar: SeminarSnapshot, everybody: list[Registration]) -> dict[str, Any]:
-    wanted, now = request.query.get("q", "").strip(), request.app[CLOCK].now()
-    seats = [each for each in everybody if each.has_a_seat]
-    show = request.query.get("show", "")
-    found = (
-        [each for each in everybody if matches(each, wanted)] if wanted else [s for s in seats if _is_shown(s, show)]
-    )
-    found.sort(key=lambda each: (not each.has_a_seat, norwegian(each.details.name)))
-    return {
+        people = await store_door.people(connection, seminar.slug, sought, MOST_SHOWN + 1)
+        seats = await store_door.seats(connection, seminar.slug)
+        done = await _done(request.query, connection, seminar)
+    context = {
         "seminar": seminar,
-        "people": [(each, hindrance(seminar, each, now)) for each in found[:MOST_SHOWN]],
-        "more": len(found) - MOST_SHOWN,
+        "people": [(each, hindrance(seminar, each, now)) for each in people[:MOST_SHOWN]],
+        "more": len(people) > MOST_SHOWN,
         "wanted": wanted,
-        "show": show if show in SHOWN else "",
-        "seats": len(seats),
-        "came": sum(each.checked_in_at is not None for each in seats),
+        "show": show if show in CAME else "",
+        **seats._asdict(),
         "early": is_early(seminar, now),
         "over": now >= seminar.end,
-        "done": _done(request.query, everybody),
+        "done": done,
     }
+    return organiser_page(request, "organiser/door.html", context)
 
 
-def _is_shown(registration: Registration, show: str) -> bool:
-    came = registration.checked_in_at is not None
-    return show not in SHOWN or came == (show == "came")
-
-
-def matches(registration: Registration, wanted: str) -> bool:
-    """Return whether each word stands in what they told of themselves, case and marks aside, or in their code."""
-    details = registration.details
-    told = norwegian(f"{details.name} {details.organisation or ''} {details.email} {registration.code}")
-    return all(word in told for word in norwegian(wanted).split())
-
-
-def _done(query: Mapping[str, str], everybody: list[Registration]) -> Checked | None:
+async def _done(query: Mapping[str, str], connection: Connection, seminar: SeminarSnapshot) -> Checked | None:
     """Return what the form before came to, as the address tells; how they stand now is looked up."""
     outcome: Outcome | None = next((each for each in get_args(Outcome) if each == query.get("outcome")), None)
-    about = next((each for each in everybody if str(each.id) == query.get("who")), None)
-    return Checked(outcome, about) if outcome and about else None
+    if outcome is None:
+        return None
+    try:
+        about = await store.get(connection, UUID(query.get("who", "")))
+    except ValueError:
+        return None
+    return Checked(outcome, about) if about and about.seminar == seminar.slug else None
 
 
 async def check_in(request: web.Request) -> web.Response:

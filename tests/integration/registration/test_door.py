@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 import segno
 
-from services.registration import commands
+from services.registration import commands, organiser_door, store_door
+from services.registration.alphabet import norwegian
 from services.registration.check_in import Door, check_in
 from tests.factories import END, START, make_snapshot
 from tests.integration.registration.door import BROWSER, HERE, Hall, text_of, token_of
@@ -128,6 +129,9 @@ async def waiting_for_a_lock(hall: Hall) -> None:
 async def test_who_has_no_seat_is_not_checked_in_and_the_page_says_why(
     hall: Hall, fields: dict[str, str], why: str, words: str
 ) -> None:
+    await hall.learn(
+        revision=2, attendance={"in_person": {"capacity": 2}, "online": {}}
+    )  # a list that moves to the end
     for name in ("Anne", "Berit"):
         await hall.sign_up(name)
     who = await at_the_door(hall, **fields)
@@ -174,6 +178,37 @@ async def test_people_are_found_by_parts_of_what_they_told_and_by_their_code(hal
 
     assert name in await hall.page(f"{DOOR}?q={wanted}")
     assert "Fant ingen." in await hall.text(f"{DOOR}?q=espen")
+
+
+async def test_postgresql_folds_names_as_we_do(hall: Hall) -> None:
+    names = ["Áile Đoŋŋá", "ÅSE Ærø Øye", "a\u030ase", "Jürgen Ößling", "Zoë Šárá", "ŦŊđ 100%_\\", "kari@example.org"]
+    async with hall.database.connection() as connection:
+        for name in names:
+            assert await connection.fetchval(f"SELECT {store_door.folded('$1::text')}", name) == norwegian(name), name
+
+
+async def test_who_has_a_seat_comes_first_and_then_the_alphabet(hall: Hall) -> None:
+    for name in ("Åse", "Zoe"):
+        await hall.sign_up(name, email=f"{ord(name[0])}@example.org")
+    await hall.sign_up("Anne", attendance="online")
+    hall.clock.move_to(START)
+
+    page = await hall.page(f"{DOOR}?q=example.org")
+
+    assert re.findall("<strong>(Åse|Zoe|Anne)</strong>", page) == ["Zoe", "Åse", "Anne"]
+
+
+async def test_there_is_an_end_to_how_many_are_shown_and_that_is_said(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(organiser_door, "MOST_SHOWN", 1)
+    for name in ("Anne", "Berit"):
+        await hall.sign_up(name)
+
+    page = await hall.page(DOOR)
+
+    assert ("Anne" in page, "Berit" in page) == (True, False)
+    assert "Det er flere. Skriv en del av navnet." in page
 
 
 async def test_the_list_can_be_of_those_who_are_not_here_yet_or_are(hall: Hall) -> None:
