@@ -312,6 +312,8 @@ NEWS = frozenset({Kind.REMINDER, Kind.SEMINAR_CHANGED, Kind.RECORDING})  # what 
 
 def close(email: Claimed, now: datetime) -> Verdict | None:
     """Return why the e-mail must not leave (any more), or None if it should."""
+    if not email.registration.email:
+        return Verdict(State.SKIPPED, "the recipient is erased")
     if email.suppressed:
         return Verdict(State.SKIPPED, "the address does not take e-mail")
     if email.unsubscribed and email.kind in NEWS:

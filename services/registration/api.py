@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 from aiohttp import web
 
-from services.registration import commands, exports, store, store_waiting_list
+from services.registration import commands, erasing, exports, store, store_waiting_list
 from services.registration.answers import InPerson, Mine, Online, Outcome, Registered, Registrations, Summary
 from services.registration.exports import asked_seminar
 from services.registration.figures import count_sign_up
@@ -25,7 +25,7 @@ from shared.web.operations import Answer, Operation
 from shared.web.organiser import organiser_of
 from shared.web.preconditions import etag, if_match
 from shared.web.problems import Problem, not_found
-from shared.web.queries import ListingOfSeminar, OfSeminar, after, cursor, no_cursor, unfit
+from shared.web.queries import ListingOfSeminar, OfSeminar, Query, after, asked, cursor, no_cursor
 
 PAGE = 100  # registrations in one answer
 LONGEST_KEY = 255  # characters of an Idempotency-Key
@@ -39,6 +39,13 @@ REFUSALS = {
     Refusal.OVER: "The seminar is over",
     Refusal.CANCELLED: "The seminar is cancelled",
 }
+
+
+class Deletion(Query):
+    """What is to become of one's registration."""
+
+    erase: bool = False
+    """Forget who it was for good, rather than keep that they have cancelled."""
 
 
 async def sign_up(request: web.Request) -> web.Response:
@@ -126,12 +133,14 @@ async def patch_mine(request: web.Request) -> web.Response:
 
 
 async def delete_mine(request: web.Request) -> web.Response:
-    """Cancel one's registration."""
+    """Cancel one's registration, or have it forgotten (GDPR, article 17)."""
     limit_client(request)
-    if "erase" in request.query:
-        raise unfit("erase", "is not offered here; ask the organiser to erase")
+    wanted = asked(request, Deletion)
     async with request.app[DATABASE].transaction() as connection:
         standing, _ = await bearer(request, connection)
+        if wanted.erase:
+            await erasing.erase(connection, standing.id, request.app[CLOCK].now())
+            return web.Response(status=204)
         cancelled: Registration = await run(commands.cancel(connection, standing.id, request.app[CLOCK].now()))
     return _mine(cancelled, None)
 
@@ -244,9 +253,10 @@ OPERATIONS = (
     ),
     Operation(
         web.delete("/api/registrations/mine", delete_mine),
-        answers={200: Answer(Mine, headers=("ETag",))},
+        answers={200: Answer(Mine, headers=("ETag",)), 204: Answer(None)},
         callers=("link",),
-        problems=LIMITED | {409: (Refusal.OVER,), 422: ("invalid",)},
+        query=Deletion,
+        problems=LIMITED | {409: (Refusal.OVER,)},
     ),
 )
 ROUTES: Iterable[web.RouteDef] = routes("registration", ABOUT, OPERATIONS)

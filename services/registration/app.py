@@ -10,6 +10,8 @@ from services.registration import (
     consumers,
     cut_off,
     figures,
+    link_pages,
+    my_data,
     my_details,
     my_ticket,
     organiser_door,
@@ -32,6 +34,8 @@ ROUTES = (
     *api.ROUTES,
     *pages.ROUTES,
     *my_details.ROUTES,
+    *my_data.ROUTES,
+    *link_pages.ROUTES,
     *my_ticket.ROUTES,
     *organiser_figures.ROUTES,
     *organiser_door.ROUTES,
@@ -41,17 +45,23 @@ ROUTES = (
 def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Application:
     """Wire the service; nothing connects before the application starts."""
     app = new_application(settings, clock, HERE / "templates", ROUTES)
+    app[pages.RETENTION] = settings.retention
     app[figures.SIGN_UPS] = figures.count_in(app[METRICS])
     app[LIVE] = Live(looking_at(lambda: app[DATABASE], clock))
     app.on_shutdown.append(app[LIVE].end)
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
         async with connected(app, open_bus) as (database, bus, background):
-            lists_changed = Nudge()
-            learn = once(database, consumers.QUEUE, consumers.handlers(clock), lists_changed)
+            lists_changed, ends_changed = Nudge(), Nudge()
+
+            def learnt() -> None:
+                lists_changed()
+                ends_changed()
+
+            learn = once(database, consumers.QUEUE, consumers.handlers(clock), learnt)
             background.start("cut-off", cut_off.run(database, clock, lists_changed))
             background.start(consumers.QUEUE, bus.consume(consumers.QUEUE, learn))
-            background.start("retention", retention.run(database))
+            background.start("retention", retention.run(database, clock, settings.retention, ends_changed))
             background.start("inbox", forget_old(database))
             yield
 

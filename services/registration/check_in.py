@@ -5,8 +5,8 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.registration import store, store_door
-from services.registration.model import Registration
+from services.registration import store_door
+from services.registration.model import Registration, local_day
 from services.registration.store_audit import Action, Deed, audit
 from services.registration.telling import tell
 from shared.database import Connection
@@ -32,7 +32,7 @@ class Door(NamedTuple):
 
 async def check_in(connection: Connection, door: Door, registration: UUID) -> Checked | None:
     """Note that somebody has come, once; None if they are not signed up for this seminar."""
-    standing = await _standing(connection, door, registration)
+    standing = await store_door.standing(connection, door.seminar.slug, registration)
     if standing is None:
         return None
     why = hindrance(door.seminar, standing, door.now)
@@ -41,14 +41,14 @@ async def check_in(connection: Connection, door: Door, registration: UUID) -> Ch
         await _note(connection, door, "check_in", seen)
         return Checked("checked_in", seen)
     if why is None:  # another door was faster, or they have withdrawn this moment
-        standing = await store.get(connection, registration) or standing
+        standing = await store_door.standing(connection, door.seminar.slug, registration) or standing
         why = hindrance(door.seminar, standing, door.now) or "already"
     return Checked(why, standing)
 
 
 async def undo(connection: Connection, door: Door, registration: UUID) -> Checked | None:
     """Take it back; None if they are not signed up for this seminar."""
-    standing = await _standing(connection, door, registration)
+    standing = await store_door.standing(connection, door.seminar.slug, registration)
     if standing is None:
         return None
     unseen = await store_door.undo_check_in(connection, registration)
@@ -56,11 +56,6 @@ async def undo(connection: Connection, door: Door, registration: UUID) -> Checke
         return Checked("not_in", standing)
     await _note(connection, door, "undo_check_in", unseen)
     return Checked("undone", unseen)
-
-
-async def _standing(connection: Connection, door: Door, registration: UUID) -> Registration | None:
-    standing = await store.get(connection, registration)
-    return standing if standing and standing.seminar == door.seminar.slug else None
 
 
 async def _note(connection: Connection, door: Door, action: Action, seen: Registration) -> None:
@@ -85,5 +80,4 @@ def hindrance(seminar: SeminarSnapshot, standing: Registration, now: datetime) -
 
 def is_early(seminar: SeminarSnapshot, now: datetime) -> bool:
     """Return whether the seminar's day has not come yet: who is checked in by mistake would count as having come."""
-    zone = ZoneInfo(seminar.zone)
-    return now.astimezone(zone).date() < seminar.start.astimezone(zone).date()
+    return now.astimezone(ZoneInfo(seminar.zone)).date() < local_day(seminar)

@@ -78,7 +78,7 @@ async def cancel(
     connection: Connection, registration: UUID, now: datetime, *, cause: Cause = "oneself"
 ) -> Registration:
     """Withdraw, once; a seat that this frees goes to the first in line. Raises RefusedError after the end."""
-    standing, seminar = await _lock(connection, registration)
+    standing, seminar = await lock(connection, registration)
     if standing.status is RegistrationStatus.CANCELLED:
         return standing
     if now >= seminar.end:
@@ -102,7 +102,7 @@ async def change(
 
     Raises VersionConflictError, RefusedError, UnfitError.
     """
-    standing, seminar = await _lock(connection, registration)
+    standing, seminar = await lock(connection, registration)
     if read is not None and read != standing.version:
         raise VersionConflictError
     details = recognised(details, local_day(seminar))
@@ -158,7 +158,7 @@ async def learn_of_seminar(connection: Connection, seminar: SeminarSnapshot, now
             await store_waiting_list.keep_cut_off(connection, seminar.slug, attendance, cut_off(seminar, attendance))
 
 
-async def _lock(connection: Connection, registration: UUID) -> tuple[Registration, SeminarSnapshot]:
+async def lock(connection: Connection, registration: UUID) -> tuple[Registration, SeminarSnapshot]:
     """Lock the seminar before the registration is read, in the order that sign-ups do."""
     found = await store.get(connection, registration)
     if found is None:

@@ -1,4 +1,4 @@
-"""Correcting what one has told of oneself by the mailed link, and taking a copy of it along."""
+"""Correcting what one has told of oneself by the mailed link."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -8,7 +8,6 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from services.registration import commands
-from services.registration.answers import Registered
 from services.registration.api import LARGEST, run
 from services.registration.model import Details, Registration, local_day
 from services.registration.pages import filled, follow_link, input_of, typed_in
@@ -53,15 +52,6 @@ async def correct(request: web.Request) -> web.Response:
             return _page(request, registration, seminar, Sheet(typed, registration.version, stale=True), status=409)
         await run(commands.change(connection, registration.id, details, request.app[CLOCK].now(), read=read))
     return redirect(f"/my/{request.match_info['token']}?done=corrected")
-
-
-async def take_along(request: web.Request) -> web.Response:
-    """Answer with all that is kept of one here, as a file (GDPR, article 20)."""
-    async with request.app[DATABASE].connection() as connection:
-        registration, _ = await follow_link(request, connection)
-    name = f'attachment; filename="{registration.seminar}.json"'
-    body = Registered.of(registration).model_dump_json(indent=2)
-    return web.Response(text=body, content_type="application/json", headers={"Content-Disposition": name})
 
 
 def _typed_of(details: Details) -> dict[str, str]:
@@ -116,5 +106,4 @@ def _page(
 ROUTES: Iterable[web.RouteDef] = (
     web.get("/my/{token}/details", details_page),
     web.post("/my/{token}/details", correct),
-    web.get("/my/{token}/data", take_along),
 )

@@ -58,10 +58,10 @@ async def _done(query: Mapping[str, str], connection: Connection, seminar: Semin
     if outcome is None:
         return None
     try:
-        about = await store.get(connection, UUID(query.get("who", "")))
+        about = await store_door.standing(connection, seminar.slug, UUID(query.get("who", "")))
     except ValueError:
         return None
-    return Checked(outcome, about) if about and about.seminar == seminar.slug else None
+    return Checked(outcome, about) if about else None
 
 
 async def check_in(request: web.Request) -> web.Response:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from services.registration import store, store_figures
 from services.registration.alphabet import norwegian
 from services.registration.coverage import County, coverage
 from services.registration.curve import Curve, curve
+from services.registration.model import local_day
 from services.registration.organisations import directory, recognise
 from services.registration.store_figures import Missed, Stamp, Written
 from services.registration.tally import (
@@ -66,7 +66,7 @@ async def overview(connection: Connection, slug: str, now: datetime) -> Overview
     if seminar is None:
         return None
     groups = await store_figures.groups(connection, slug)
-    day = seminar.start.astimezone(ZoneInfo(seminar.zone)).date()
+    day = local_day(seminar)
     origins = _origins(await store_figures.origins(connection, slug), day)
     over, found = now >= seminar.end, rooms(seminar, groups)
     seen = over and any(room.came for room in found.values())

@@ -23,7 +23,8 @@ def folded(text: str) -> str:
 async def confirmed(connection: Connection, seminar: str, attendance: Attendance) -> list[Registration]:
     """Return all who attend so."""
     rows = await connection.fetch(
-        f"SELECT {COLUMNS} FROM registrations WHERE seminar = $1 AND attendance = $2 AND status = 'confirmed'",
+        f"SELECT {COLUMNS} FROM registrations WHERE seminar = $1 AND attendance = $2 AND status = 'confirmed'"
+        " AND erased_at IS NULL",
         seminar,
         attendance,
     )
@@ -59,7 +60,7 @@ class Sought(NamedTuple):
 async def people(connection: Connection, seminar: str, sought: Sought, limit: int) -> list[Registration]:
     """Return who is sought, those who have a seat first, by name."""
     rows = await connection.fetch(
-        f"SELECT {COLUMNS} FROM registrations WHERE seminar = $1"
+        f"SELECT {COLUMNS} FROM registrations WHERE seminar = $1 AND erased_at IS NULL"
         f" AND (cardinality($2::text[]) > 0"
         f"   OR {HAS_A_SEAT} AND ($3::boolean IS NULL OR (checked_in_at IS NOT NULL) = $3))"
         f' AND {folded(TOLD)} LIKE ALL ($2) ORDER BY NOT {HAS_A_SEAT}, {folded("name")} COLLATE "C" LIMIT $4',
@@ -76,10 +77,21 @@ def _literal(word: str) -> str:
     return word.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
+async def standing(connection: Connection, seminar: str, registration: UUID) -> Registration | None:
+    """Return somebody of this seminar who is not erased."""
+    row = await connection.fetchrow(
+        f"SELECT {COLUMNS} FROM registrations WHERE id = $1 AND seminar = $2 AND erased_at IS NULL",
+        registration,
+        seminar,
+    )
+    return to_registration(row) if row else None
+
+
 async def check_in(connection: Connection, registration: UUID, now: datetime) -> Registration | None:
     """Note that somebody who has a seat has come; None if that is noted already, or they have none."""
     row = await connection.fetchrow(
         "UPDATE registrations SET checked_in_at = $2, version = version + 1 WHERE id = $1 AND checked_in_at IS NULL"
+        " AND erased_at IS NULL"
         f" AND status = 'confirmed' AND attendance = 'in_person' RETURNING {COLUMNS}",
         registration,
         now,
@@ -91,7 +103,7 @@ async def undo_check_in(connection: Connection, registration: UUID) -> Registrat
     """Take it back; None if it is not noted."""
     row = await connection.fetchrow(
         "UPDATE registrations SET checked_in_at = NULL, version = version + 1"
-        f" WHERE id = $1 AND checked_in_at IS NOT NULL RETURNING {COLUMNS}",
+        f" WHERE id = $1 AND checked_in_at IS NOT NULL AND erased_at IS NULL RETURNING {COLUMNS}",
         registration,
     )
     return to_registration(row) if row else None

@@ -115,7 +115,7 @@ async def missed(connection: Connection, seminar: str, most: int) -> list[Missed
     """Return at most so many who have a seat and were not seen, as they signed up."""
     rows = await connection.fetch(
         "SELECT name, organisation FROM registrations WHERE seminar = $1 AND attendance = 'in_person'"
-        " AND status = 'confirmed' AND checked_in_at IS NULL ORDER BY place LIMIT $2",
+        " AND status = 'confirmed' AND checked_in_at IS NULL AND erased_at IS NULL ORDER BY place LIMIT $2",
         seminar,
         most,
     )

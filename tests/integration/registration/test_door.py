@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 import segno
 
-from services.registration import commands, organiser_door, store_door
+from services.registration import commands, organiser_door, store_door, store_erasing
 from services.registration.alphabet import norwegian
 from services.registration.check_in import Door, check_in
 from tests.factories import END, START, make_snapshot
@@ -256,6 +256,22 @@ async def test_checking_in_needs_a_session_and_a_form_of_it(hall: Hall) -> None:
             assert answer.status == status
             assert status == 403 or answer.headers["Location"].startswith("/organiser/sign-in")
     assert (await seen(hall, who))[0] is None
+
+
+async def test_who_is_erased_is_in_no_list_and_cannot_be_checked_in(hall: Hall) -> None:
+    who = await at_the_door(hall)
+    ticket = f"/organiser/check-in/{token_of(who, 'ticket')}"
+    async with hall.database.transaction() as connection:
+        await store_erasing.erase(connection, [who], [], START)
+        assert await store_door.check_in(connection, who, START) is None
+
+    assert (await hall.post(f"{DOOR}/{who}")).status == 404
+    assert (await hall.post(f"{DOOR}/{who}/undo")).status == 404
+    assert (await hall.get(ticket)).status == 404
+    for path in (DOOR, f"{DOOR}?q={who.hex[:6]}", f"{HERE}/print"):
+        page = await hall.page(path)
+        assert str(who) not in page
+        assert ("Fant ingen." in page) != ("Ingen er påmeldt ennå." in page)
 
 
 # --- tickets ---
