@@ -66,6 +66,19 @@ async def test_the_figures_follow_a_sign_up_and_what_was_opened_stays_open(
     observed.check()
 
 
+async def test_a_refusal_is_not_the_end_of_it(desk: tuple[Page, Observed]) -> None:
+    page, observed = desk
+    await page.clock.install()
+    await page.route("**/figures?*", lambda route: route.fulfill(status=503), times=1)
+    await page.goto(HERE)
+    await expect(page.get_by_role("link", name="Oppdater tallene")).to_be_visible()
+
+    await page.clock.fast_forward(30_000)
+
+    await expect(page.get_by_text("Tallene oppdateres av seg selv.")).to_be_visible()
+    observed.complaints.clear()  # the refusal
+
+
 @pytest.mark.usefixtures("desk")
 async def test_without_javascript_there_is_a_link_to_refresh(page: Page, site: Site) -> None:
     await sign_in(page, site, HERE)

@@ -2,9 +2,12 @@
 // browsers have few connections to one server. Without an answer there remains the link to refresh the page.
 "use strict";
 {
+  const LATER = 30_000; // milliseconds; by itself a browser comes again only to who has hung up, not to who refuses
+
   const figures = document.querySelector("[data-live]");
   const [on, not] = ["[data-live-on]", "[data-live-not]"].map((part) => document.querySelector(part));
   let source = null;
+  let again = 0;
 
   const show = (html) => {
     const open = new Map([...figures.querySelectorAll("details")].map((part) => [part.id, part.open]));
@@ -24,7 +27,10 @@
     address.searchParams.set("seen", figures.dataset.seen);
     source = new EventSource(address);
     source.addEventListener("open", () => say(true));
-    source.addEventListener("error", () => say(false));
+    source.addEventListener("error", () => {
+      say(false);
+      if (source.readyState === EventSource.CLOSED) again = setTimeout(follow, LATER);
+    });
     source.addEventListener("figures", (event) => {
       figures.dataset.seen = event.lastEventId;
       show(event.data);
@@ -32,6 +38,7 @@
   };
 
   const rest = () => {
+    clearTimeout(again);
     source?.close();
     source = null;
   };
