@@ -1,15 +1,14 @@
 """Registration's JSON API."""
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
 
-from services.registration import commands, erasing, signing_up, store, store_waiting_list
+from services.registration import commands, erasing, exports, signing_up, store, store_waiting_list
 from services.registration.answers import InPerson, Mine, Online, Outcome, Registered, Registrations, Summary
+from services.registration.exports import asked_seminar
 from services.registration.figures import count_sign_up
 from services.registration.group_commit import GROUP_COMMIT, OverloadedError
 from services.registration.idempotency import Key, KeyInProgressError, KeyReusedError
@@ -33,10 +32,6 @@ from shared.web.queries import ListingOfSeminar, OfSeminar, Query, after, asked,
 PAGE = 100  # registrations in one answer
 LONGEST_KEY = 255  # characters of an Idempotency-Key
 LARGEST = 32 * 1024  # bytes of what somebody tells of themselves, which is a few hundred
-EXPORTED = (
-    "name", "email", "status", "attendance", "organisation", "municipality", "dietary_needs", "headcount", "language",
-    "registered_at",
-)  # fmt: skip
 
 RETRY_AFTER = {"Retry-After": "2"}  # seconds, in which what waits is done
 REPLAYED = {"Idempotent-Replayed": "true"}
@@ -170,7 +165,7 @@ async def list_registrations(request: web.Request) -> web.Response:
     """Answer with the seminar's registrations as they came."""
     organiser_of(request)
     async with request.app[DATABASE].connection() as connection:
-        seminar = await _asked_seminar(request, connection)
+        seminar = await asked_seminar(request, connection)
         rows = await store.listing(connection, seminar.slug, _after(request), PAGE + 1)
     items = tuple(Registered.of(store.to_registration(row)) for row in rows[:PAGE])
     following = cursor(rows[PAGE - 1]["place"]) if len(rows) > PAGE else None
@@ -181,42 +176,13 @@ async def summarise(request: web.Request) -> web.Response:
     """Answer with how many come, wait and have withdrawn."""
     organiser_of(request)
     async with request.app[DATABASE].connection() as connection:
-        seminar = await _asked_seminar(request, connection)
+        seminar = await asked_seminar(request, connection)
         in_person = await store_waiting_list.standing(connection, seminar.slug, Attendance.IN_PERSON)
         online = await store_waiting_list.standing(connection, seminar.slug, Attendance.ONLINE)
         cancelled = await store.count_cancelled(connection, seminar.slug)
     mode = seminar.attendance.get(Attendance.IN_PERSON)
     room = InPerson(**in_person._asdict(), capacity=mode.capacity if mode else 0)
     return json_answer(Summary(in_person=room, online=Online(confirmed=online.confirmed), cancelled=cancelled))
-
-
-async def export_csv(request: web.Request) -> web.Response:
-    """Give the registrations as CSV (RFC 4180), in UTF-8 with a byte order mark so that spreadsheets read æøå."""
-    organiser_of(request)
-    async with request.app[DATABASE].connection() as connection:
-        seminar = await _asked_seminar(request, connection)
-        rows = await store.listing(connection, seminar.slug, 0, None)
-    sheet = io.StringIO()
-    writer = csv.writer(sheet)
-    writer.writerow(EXPORTED)
-    writer.writerows([[cell(row[field]) for field in EXPORTED] for row in rows])
-    disposition = {"Content-Disposition": f'attachment; filename="{seminar.slug}.csv"', "Cache-Control": "no-store"}
-    return web.Response(
-        body=sheet.getvalue().encode("utf-8-sig"), content_type="text/csv", charset="utf-8", headers=disposition
-    )
-
-
-def cell(value: object) -> str:
-    """Return the value as text that no spreadsheet takes for a formula."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-async def _asked_seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
-    seminar = await store.get_seminar(connection, asked(request, OfSeminar).seminar)
-    if seminar is None:
-        raise not_found("seminar")
-    return seminar
 
 
 def _after(request: web.Request) -> int:
@@ -263,13 +229,7 @@ OPERATIONS = (
         query=OfSeminar,
         problems={404: ("not-found",)},
     ),
-    Operation(
-        web.get("/api/registrations/export.csv", export_csv),
-        answers={200: Answer("text/csv", headers=("Content-Disposition",))},
-        callers=("organiser",),
-        query=OfSeminar,
-        problems={404: ("not-found",)},
-    ),
+    *exports.OPERATIONS,
     Operation(
         web.get("/api/organisations", suggest),
         answers={200: Answer(Suggestions)},

@@ -13,7 +13,10 @@ from services.registration import (
     link_pages,
     my_data,
     my_details,
+    my_ticket,
     organiser_add,
+    organiser_door,
+    organiser_figures,
     organiser_import,
     organiser_people,
     organiser_person,
@@ -21,12 +24,13 @@ from services.registration import (
     retention,
 )
 from services.registration.group_commit import GROUP_COMMIT, GroupCommit
+from services.registration.live import LIVE, Live, looking_at
 from services.registration.settings import Settings
 from shared.background import Nudge
 from shared.bus import OpenBus
 from shared.clock import Clock
 from shared.inbox import forget_old, once
-from shared.web.keys import METRICS
+from shared.web.keys import DATABASE, METRICS
 from shared.web.server import connected, new_application
 
 HERE = Path(__file__).parent
@@ -41,6 +45,9 @@ ROUTES = (
     *organiser_add.ROUTES,
     *organiser_person.ROUTES,
     *organiser_import.ROUTES,
+    *my_ticket.ROUTES,
+    *organiser_figures.ROUTES,
+    *organiser_door.ROUTES,
 )
 
 
@@ -49,6 +56,8 @@ def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Applica
     app = new_application(settings, clock, HERE / "templates", ROUTES)
     app[pages.RETENTION] = settings.retention
     app[figures.SIGN_UPS] = figures.count_in(app[METRICS])
+    app[LIVE] = Live(looking_at(lambda: app[DATABASE], clock))
+    app.on_shutdown.append(app[LIVE].end)
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
         async with connected(app, open_bus) as (database, bus, background):

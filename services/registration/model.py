@@ -253,6 +253,16 @@ class Registration(NamedTuple):
     checked_in_at: datetime | None
     link_version: int
 
+    @property
+    def has_a_seat(self) -> bool:
+        """Whether they are expected in the room."""
+        return self.status is RegistrationStatus.CONFIRMED and self.details.attendance is Attendance.IN_PERSON
+
+    @property
+    def code(self) -> str:
+        """What to say or type where a ticket cannot be scanned; it opens nothing."""
+        return self.id.hex[:6].upper()
+
 
 def snapshot(
     registration: Registration, *, cause: Cause = "oneself", place: int | None = None, link_request: int | None = None

@@ -8,7 +8,8 @@ from aiohttp import web
 from services.registration import deeds, store
 from services.registration.deeds import KnownError
 from services.registration.model import RefusedError, is_full, refuse
-from services.registration.organiser_people import asked_form, seminar_of
+from services.registration.organiser_people import asked_form
+from services.registration.pages import seminar_of
 from services.registration.questions import UnfitError
 from services.registration.typed import judge, typed_in
 from shared.messages import Attendance

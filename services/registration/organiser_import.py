@@ -17,7 +17,7 @@ from services.registration import bringing_in
 from services.registration.bringing_in import ForeseenOtherwiseError
 from services.registration.deeds import Organiser
 from services.registration.imported import MOST_ROWS, People, Row, Unreadable, UnreadableError, people_in
-from services.registration.organiser_people import seminar_of
+from services.registration.pages import seminar_of
 from services.registration.plan import NEW, Fate, Planned, fingerprint
 from shared.messages import Attendance, SeminarSnapshot
 from shared.web.keys import CLOCK, DATABASE

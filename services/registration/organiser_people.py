@@ -6,15 +6,13 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 from pydantic import Field
 
-from services.registration import store, store_audit, store_people
+from services.registration import store_audit, store_people
 from services.registration.deeds import Organiser
+from services.registration.pages import seminar_of
 from services.registration.store_people import Sought
-from shared.database import Connection
-from shared.messages import SeminarSnapshot
 from shared.web.bodies import read_form
 from shared.web.keys import CLOCK, DATABASE
 from shared.web.organiser import organiser_of, organiser_page
-from shared.web.problems import not_found
 from shared.web.queries import Query, after, asked, cursor, no_cursor
 from shared.web.session import confirm_form
 
@@ -72,14 +70,6 @@ def number_behind(request: web.Request) -> int | None:
         case [number] if number.isascii() and number.removeprefix("-").isdecimal() and len(number) <= 18:  # noqa: PLR2004 - said above
             return int(number)
     raise no_cursor()
-
-
-async def seminar_of(request: web.Request, connection: Connection) -> SeminarSnapshot:
-    """Return the seminar that the address names; raises a 404 Problem."""
-    seminar = await store.get_seminar(connection, request.match_info["slug"])
-    if seminar is None:
-        raise not_found("seminar")
-    return seminar
 
 
 async def asked_form(request: web.Request) -> tuple[Organiser, dict[str, str]]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from services.registration import deeds, store, store_audit, store_waiting_list
+from services.registration import deeds, store, store_audit, store_door, store_waiting_list
 from services.registration.commands import VersionConflictError
 from services.registration.deeds import (
     EnoughLinksError,
@@ -17,8 +17,8 @@ from services.registration.deeds import (
     WithdrawnError,
 )
 from services.registration.model import Details, RefusedError, Registration, is_full, refuse
-from services.registration.organiser_people import asked_form, seminar_of
-from services.registration.pages import switched
+from services.registration.organiser_people import asked_form
+from services.registration.pages import seminar_of, switched
 from services.registration.questions import UnfitError, asked, fields_of
 from services.registration.typed import FIELDS, judge, typed_in, version_in
 from shared.database import Connection
@@ -144,10 +144,10 @@ async def _find(request: web.Request, connection: Connection) -> tuple[Registrat
     """Return the person whom the address names, and the seminar; raises a 404 Problem."""
     seminar = await seminar_of(request, connection)
     try:
-        person = await store.get(connection, UUID(request.match_info["id"]))
+        person = await store_door.standing(connection, seminar.slug, UUID(request.match_info["id"]))
     except ValueError:
         person = None
-    if person is None or person.seminar != seminar.slug:
+    if person is None:
         raise not_found("registration")
     return person, seminar
 

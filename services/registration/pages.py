@@ -39,7 +39,7 @@ async def sign_up(request: web.Request) -> web.Response:
     try:
         limit_client(request)
         async with request.app[DATABASE].connection() as connection:
-            seminar = await _seminar(request, connection)
+            seminar = await seminar_of(request, connection)
         given, wrong = judge(typed, seminar, language_of(request))
         if given is None or wrong:
             return await _form_again(request, typed, wrong)
@@ -68,7 +68,7 @@ async def received(request: web.Request) -> web.Response:
 
 
 async def _form(request: web.Request, connection: Connection, typed: Mapping[str, str]) -> dict[str, Any]:
-    seminar = await _seminar(request, connection)
+    seminar = await seminar_of(request, connection)
     now = request.app[CLOCK].now()
     mode = seminar.attendance.get(Attendance.IN_PERSON)
     taken = {attendance: await store.taken(connection, seminar.slug, attendance) for attendance in seminar.attendance}
@@ -114,10 +114,11 @@ async def _form_later(
 async def about_seminar(request: web.Request) -> dict[str, Any]:
     """Return what a page knows that knows nobody; raises a 404 Problem for a seminar that is unknown here."""
     async with request.app[DATABASE].connection() as connection:
-        return {"seminar": await _seminar(request, connection)}
+        return {"seminar": await seminar_of(request, connection)}
 
 
-async def _seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
+async def seminar_of(request: web.Request, connection: Connection) -> SeminarSnapshot:
+    """Return the seminar that the address names; raises a 404 Problem."""
     seminar = await store.get_seminar(connection, request.match_info["slug"])
     if seminar is None:
         raise not_found("seminar")

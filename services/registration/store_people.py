@@ -9,11 +9,8 @@ import asyncpg
 
 from services.registration.model import Registration, email_key
 from services.registration.store import COLUMNS, to_registration
+from services.registration.store_search import TOLD, folded, patterns
 from shared.database import Connection
-
-# PostgreSQL's own lower() knows of A to Z only in a database without a locale.
-CAPITALS = "ÆØÅÄÖÜÉÈÁČĐŊŠŦŽ"
-FOLDED = f"translate(lower(concat_ws(' ', name, email, organisation)), '{CAPITALS}', '{CAPITALS.lower()}')"
 
 
 class Sought(NamedTuple):
@@ -40,23 +37,19 @@ async def people(connection: Connection, seminar: str, sought: Sought, after: in
         f"SELECT {COLUMNS}, {order} AS behind, CASE WHEN queued_at IS NOT NULL THEN (SELECT count(*)"
         " FROM registrations o WHERE o.seminar = r.seminar AND o.attendance = r.attendance"
         " AND o.queued_at <= r.queued_at) END AS in_line FROM registrations r"
-        " WHERE seminar = $1 AND ($2::text IS NULL OR attendance = $2) AND ($3::text IS NULL OR status = $3)"
-        f" AND (NOT $4 OR checked_in_at IS NOT NULL) AND {FOLDED} LIKE ALL ($5::text[])"
+        " WHERE seminar = $1 AND erased_at IS NULL"
+        " AND ($2::text IS NULL OR attendance = $2) AND ($3::text IS NULL OR status = $3)"
+        f" AND (NOT $4 OR checked_in_at IS NOT NULL) AND {folded(TOLD)} LIKE ALL ($5::text[])"
         f" AND ($6::bigint IS NULL OR {order} > $6) ORDER BY {order} LIMIT $7",
         seminar,
         sought.attendance,
         sought.status,
         sought.checked_in,
-        [f"%{_literal(word.lower())}%" for word in sought.words],
+        patterns(sought.words),
         after,
         limit,
     )
     return [_found(row) for row in rows]
-
-
-def _literal(word: str) -> str:
-    """Return the pattern that matches the word as it is."""
-    return word.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
 def _found(row: asyncpg.Record) -> Found:

@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from tests.integration.registration.desk import Desk, desk_on
+from tests.integration.registration.door import Hall, hall_on
 from tests.integration.registration.seminar import Seminar, opened
 
 
@@ -23,3 +24,11 @@ async def seminar(url: str) -> AsyncIterator[Seminar]:
 async def desk(url: str) -> AsyncIterator[Desk]:
     async with desk_on(url) as signed_in:
         yield signed_in
+
+
+@pytest.fixture
+async def hall(url: str) -> AsyncIterator[Hall]:
+    """Know the seminar, with two seats in the room."""
+    async with hall_on(url) as hall:
+        await hall.learn(capacity=2)
+        yield hall

@@ -683,7 +683,7 @@ async def test_after_the_end_there_is_nothing_to_cancel(service: Service) -> Non
 
 # --- for organisers ---
 
-OF_ORGANISERS = [f"{SIGN_UP}{path}?seminar={SLUG}" for path in ("", "/summary", "/export.csv")]
+OF_ORGANISERS = [f"{SIGN_UP}{path}?seminar={SLUG}" for path in ("", "/summary", "/export.csv", "/export.xlsx")]
 
 
 @pytest.mark.parametrize("path", OF_ORGANISERS)

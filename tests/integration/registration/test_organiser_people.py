@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 
+from services.registration import store_erasing
 from shared.messages import RegistrationSnapshot
 from tests.factories import DEADLINE, END, NOW, SLUG
 from tests.html_form import Form
@@ -69,7 +70,7 @@ async def test_people_are_found_by_part_of_name_address_or_organisation_however_
     await desk.sign_up("Åse", email="ase@example.org", organisation="Ålesund kommune")
     await desk.sign_up("Bård", email="bard@example.org", organisation="Oslo")
 
-    for words in ("åse", "ÅSE", "ålesund åse", "Ålesund", "se@example"):
+    for words in ("åse", "ÅSE", "ålesund åse", "Ålesund", "se@example", "A\u030aSE"):
         page = await desk.shown(f"{HERE}/people?q={words}")
         assert ("Åse" in page, "Bård" in page) == (True, False), words
     assert "Fant ingen." in await desk.shown(f"{HERE}/people?q=åse oslo")
@@ -423,6 +424,16 @@ async def test_somebody_is_not_reached_by_the_address_of_another_seminar(desk: D
 
     await desk.get(ada, status=404)
     assert (await desk.post(f"{ada}/cancel"))[0] == 404
+
+
+async def test_who_is_erased_is_not_found_any_more(desk: Desk) -> None:
+    ada = await desk.sign_up("Ada")
+    async with desk.database.transaction() as connection:
+        await store_erasing.erase(connection, [id_of(ada)], [], NOW)
+
+    await desk.get(ada, status=404)
+    assert (await desk.post(f"{ada}/link"))[0] == 404
+    assert ada not in await desk.get(f"{HERE}/people")
 
 
 async def test_what_one_read_changes_nothing(desk: Desk) -> None:
