@@ -4,21 +4,23 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-import asyncpg
 from aiohttp import web
 
-from services.registration import commands, erasing, exports, store, store_waiting_list
+from services.registration import commands, erasing, exports, signing_up, store, store_waiting_list
 from services.registration.answers import InPerson, Mine, Online, Outcome, Registered, Registrations, Summary
 from services.registration.exports import asked_seminar
 from services.registration.figures import count_sign_up
+from services.registration.group_commit import GROUP_COMMIT, OverloadedError
+from services.registration.idempotency import Key, KeyInProgressError, KeyReusedError
 from services.registration.links import DeadLinkError, follow
 from services.registration.model import Correction, Details, Refusal, RefusedError, Registration, SignUp
 from services.registration.questions import UnfitError
+from services.registration.signing_up import Submission, UnknownSeminarError
 from services.registration.suggestions import Suggestions, Wanted, suggest
 from shared.database import Connection
 from shared.messages import Attendance, SeminarSnapshot
 from shared.web.bodies import fit, json_answer, read_json, read_object
-from shared.web.keys import CLOCK, DATABASE, SETTINGS
+from shared.web.keys import CLOCK, DATABASE, REQUEST_ID, SETTINGS
 from shared.web.limiting import limit_address, limit_client
 from shared.web.openapi import routes
 from shared.web.operations import Answer, Operation
@@ -31,6 +33,8 @@ PAGE = 100  # registrations in one answer
 LONGEST_KEY = 255  # characters of an Idempotency-Key
 LARGEST = 32 * 1024  # bytes of what somebody tells of themselves, which is a few hundred
 
+RETRY_AFTER = {"Retry-After": "2"}  # seconds, in which what waits is done
+REPLAYED = {"Idempotent-Replayed": "true"}
 REFUSALS = {
     Refusal.NOT_OFFERED: "The seminar cannot be attended that way",
     Refusal.NOT_OPEN: "Sign-up has not opened yet",
@@ -53,51 +57,45 @@ async def sign_up(request: web.Request) -> web.Response:
     limit_client(request)
     given = await read_json(request, SignUp, most=LARGEST)
     limit_address(request, given.email)
-    key, digest = _idempotency_key(request), hashlib.sha256(await request.read()).digest()
-    async with request.app[DATABASE].transaction() as connection:
-        if key and (kept := await _replay(connection, key, digest)):
-            return web.json_response(kept["answer"], status=kept["status"], headers={"Idempotent-Replayed": "true"})
-        outcome = await run(admitted(request, connection, given))
-        answer = Outcome(id=outcome.id, outcome=outcome.status)
-        if key:
-            await store.keep_answer(connection, key, digest, 202, answer.model_dump(mode="json"))
-    return json_answer(answer, status=202)
+    outcome = await run(admitted(request, given, await _idempotency_key(request)))
+    answer = Outcome(id=outcome.id, outcome=outcome.status)
+    return json_answer(answer, status=202, headers=REPLAYED if outcome.replayed else None)
 
 
-async def admitted(request: web.Request, connection: Connection, given: SignUp) -> commands.Outcome:
-    """Sign somebody up, and count what comes of it; raises what `commands.sign_up` does."""
+async def admitted(request: web.Request, given: SignUp, key: Key | None = None) -> signing_up.Outcome:
+    """Sign somebody up, and count what comes of it; raises what `GroupCommit.sign_up` does."""
     try:
-        outcome = await commands.sign_up(connection, given, request.app[CLOCK].now())
+        outcome = await request.app[GROUP_COMMIT].sign_up(Submission(given, key, request[REQUEST_ID]))
     except RefusedError as error:
         count_sign_up(request, given.attendance, error.refusal)
         raise
-    count_sign_up(request, given.attendance, outcome.status)
+    if not outcome.replayed:
+        count_sign_up(request, given.attendance, outcome.status)
     return outcome
 
 
-def _idempotency_key(request: web.Request) -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
+async def _idempotency_key(request: web.Request) -> Key | None:
+    name = request.headers.get("Idempotency-Key")
+    if name is None:
+        return None
+    if not (0 < len(name) <= LONGEST_KEY and name.isprintable()):
         detail = f"1 to {LONGEST_KEY} printable characters"
         raise Problem(422, "invalid", "A header does not fit", errors=[{"field": "Idempotency-Key", "detail": detail}])
-    return key
-
-
-async def _replay(connection: Connection, key: str, digest: bytes) -> asyncpg.Record | None:
-    if not await store.lock_key(connection, key):
-        raise Problem(409, "request-in-progress", "A request with this Idempotency-Key is being worked on")
-    kept = await store.kept_answer(connection, key)
-    if kept and kept["body_hash"] != digest:
-        raise Problem(422, "idempotency-key-reused", "This Idempotency-Key came with another body before")
-    return kept
+    return Key(name, hashlib.sha256(await request.read()).digest())
 
 
 async def run(command: Any) -> Any:
     """Await a command and say over HTTP what the domain saw."""
     try:
         return await command
-    except commands.UnknownSeminarError:
+    except UnknownSeminarError:
         raise not_found("seminar") from None
+    except KeyInProgressError:
+        raise Problem(409, "request-in-progress", "A request with this Idempotency-Key is being worked on") from None
+    except KeyReusedError:
+        raise Problem(422, "idempotency-key-reused", "This Idempotency-Key came with another body before") from None
+    except OverloadedError:
+        raise Problem(503, "unavailable", "Very many sign up just now", headers=RETRY_AFTER) from None
     except RefusedError as error:
         raise Problem(409, error.refusal, REFUSALS[error.refusal]) from None
     except UnfitError as error:

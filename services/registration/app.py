@@ -19,6 +19,7 @@ from services.registration import (
     pages,
     retention,
 )
+from services.registration.group_commit import GROUP_COMMIT, GroupCommit
 from services.registration.live import LIVE, Live, looking_at
 from services.registration.settings import Settings
 from shared.background import Nudge
@@ -53,6 +54,7 @@ def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Applica
     async def connect(app: web.Application) -> AsyncIterator[None]:
         async with connected(app, open_bus) as (database, bus, background):
             lists_changed, ends_changed = Nudge(), Nudge()
+            app[GROUP_COMMIT] = sign_ups = GroupCommit(database, clock, app[METRICS])
 
             def learnt() -> None:
                 lists_changed()
@@ -64,6 +66,7 @@ def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Applica
             background.start("retention", retention.run(database, clock, settings.retention, ends_changed))
             background.start("inbox", forget_old(database))
             yield
+            await sign_ups.drain()
 
     app.cleanup_ctx.append(connect)
     return app

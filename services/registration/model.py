@@ -205,6 +205,11 @@ class Correction(Details):
     model_config = ConfigDict(json_schema_extra=_any_part_of)
 
 
+def email_key(email: str) -> str:
+    """Return what two spellings of one address have in common."""
+    return email.strip().casefold()
+
+
 Told = TypeVar("Told", bound=Details)
 
 

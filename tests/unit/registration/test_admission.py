@@ -14,11 +14,11 @@ from services.registration.model import (
     Refusal,
     RefusedError,
     admit,
+    email_key,
     free_seats,
     refuse,
     snapshot,
 )
-from services.registration.store import email_key
 from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
 from shared.web.problems import field_errors
 from tests.factories import (
