@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from services.notification import api, consumers, pages
+from services.notification import api, consumers, organiser_board, organiser_emails, pages
 from services.notification.delivery import Delivery
 from services.notification.figures import Figures
 from services.notification.reminders import Reminders
@@ -19,11 +19,12 @@ from shared.web.server import connected, new_application
 
 HERE = Path(__file__).parent
 MIGRATIONS = HERE / "migrations"
+ROUTES = (*api.ROUTES, *pages.ROUTES, *organiser_board.ROUTES, *organiser_emails.ROUTES)
 
 
 def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Application:
     """Wire the service; nothing connects before the application starts."""
-    app = new_application(settings, clock, HERE / "templates", (*api.ROUTES, *pages.ROUTES))
+    app = new_application(settings, clock, HERE / "templates", ROUTES)
     app[api.RENDERER] = Renderer(settings)
     figures = Figures(app[METRICS])
 

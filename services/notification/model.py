@@ -307,15 +307,17 @@ class Verdict(NamedTuple):
     reason: str
 
 
+SUPPRESSED = "the address does not take e-mail"
+UNSUBSCRIBED = "unsubscribed"
 NEWS = frozenset({Kind.REMINDER, Kind.SEMINAR_CHANGED, Kind.RECORDING})  # what unsubscribing covers
 
 
 def close(email: Claimed, now: datetime) -> Verdict | None:
     """Return why the e-mail must not leave (any more), or None if it should."""
     if email.suppressed:
-        return Verdict(State.SKIPPED, "the address does not take e-mail")
+        return Verdict(State.SKIPPED, SUPPRESSED)
     if email.unsubscribed and email.kind in NEWS:
-        return Verdict(State.SKIPPED, "unsubscribed")
+        return Verdict(State.SKIPPED, UNSUBSCRIBED)
     if email.seminar.status == "cancelled" and email.kind not in (Kind.SEMINAR_CANCELLED, Kind.CANCELLED):
         return Verdict(State.SKIPPED, "the seminar is cancelled")
     return _close_by_kind(email, now)
