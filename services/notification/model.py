@@ -45,6 +45,8 @@ def owed(told: RegistrationSnapshot | None, now: RegistrationSnapshot) -> Kind |
     """Return the e-mail that brings somebody from what they were told last to how their registration stands now."""
     if told and told.status is RegistrationStatus.WAITLISTED and now.cause == "cut_off" != told.cause:
         return Kind.CUT_OFF
+    if told and told.email != now.email:  # whoever reads there now has been told nothing
+        told = None
     if told and (told.status, told.attendance) == (now.status, now.attendance):
         return _owed_to_corrected(told, now)
     match now.status:

@@ -288,6 +288,16 @@ async def supersede_changes(connection: Connection, registration: UUID) -> None:
     )
 
 
+async def supersede_misdirected(connection: Connection, registration: UUID, kinds: Collection[Kind]) -> None:
+    """Close what waits, has failed or came back of these kinds, as the same is about to go to a corrected address."""
+    await connection.execute(
+        "UPDATE emails SET state = 'superseded', reason = 'sent anew to a corrected address'"
+        " WHERE registration = $1 AND kind = ANY($2) AND state IN ('pending', 'failed', 'bounced')",
+        registration,
+        list(kinds),
+    )
+
+
 async def due(connection: Connection, now: datetime) -> list[asyncpg.Record]:
     """Return how many e-mails of each kind should have left by now, and since when the oldest is due.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from services.registration import api, consumers, cut_off, figures, my_details, pages, retention
+from services.registration import api, consumers, cut_off, figures, my_details, organiser_address, pages, retention
 from services.registration.settings import Settings
 from shared.background import Nudge
 from shared.bus import OpenBus
@@ -16,11 +16,12 @@ from shared.web.server import connected, new_application
 
 HERE = Path(__file__).parent
 MIGRATIONS = HERE / "migrations"
+ROUTES = (*api.ROUTES, *pages.ROUTES, *my_details.ROUTES, *organiser_address.ROUTES)
 
 
 def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Application:
     """Wire the service; nothing connects before the application starts."""
-    app = new_application(settings, clock, HERE / "templates", (*api.ROUTES, *pages.ROUTES, *my_details.ROUTES))
+    app = new_application(settings, clock, HERE / "templates", ROUTES)
     app[figures.SIGN_UPS] = figures.count_in(app[METRICS])
 
     async def connect(app: web.Application) -> AsyncIterator[None]:

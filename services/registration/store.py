@@ -190,6 +190,19 @@ async def correct(connection: Connection, registration: UUID, details: Details, 
     return to_registration(row)
 
 
+async def readdress(connection: Connection, registration: UUID, email: str) -> Registration | None:
+    """Give a standing registration another address and new links; None if another stands with that address."""
+    row = await connection.fetchrow(
+        "UPDATE registrations r SET email = $2, email_key = $3, version = version + 1, link_version = link_version + 1"
+        " WHERE id = $1 AND NOT EXISTS (SELECT FROM registrations o WHERE o.seminar = r.seminar AND o.email_key = $3"
+        f"   AND o.status <> 'cancelled' AND o.id <> r.id) RETURNING {COLUMNS}",
+        registration,
+        email,
+        email_key(email),
+    )
+    return to_registration(row) if row else None
+
+
 async def attend(
     connection: Connection, registration: UUID, details: Details, status: RegistrationStatus, now: datetime
 ) -> Registration:
