@@ -26,6 +26,10 @@ class Kind(StrEnum):
     SEMINAR_CHANGED = "seminar_changed"
     SEMINAR_CANCELLED = "seminar_cancelled"
     RECORDING = "recording"
+    PREVIEW = "preview"  # another kind, as an organiser sends it to themselves
+
+
+TO_PEOPLE = tuple(kind for kind in Kind if kind is not Kind.PREVIEW)
 
 
 class State(StrEnum):
@@ -300,6 +304,13 @@ class Claimed(NamedTuple):
     rule_expires_at: datetime | None = None
     counted: bool = False  # whether those who came were checked in, so that who was not has missed it
     earlier: int = 0  # how far the address's calendar entry had come before it signed up anew
+    passage: str = ""  # what the organisers say besides, in the person's language
+    shows: Kind | None = None  # of a preview
+
+    @property
+    def says(self) -> Kind:
+        """The kind that its words are of."""
+        return self.shows or self.kind
 
 
 class Verdict(NamedTuple):
@@ -316,6 +327,8 @@ NEWS = frozenset({Kind.REMINDER, Kind.SEMINAR_CHANGED, Kind.RECORDING})  # what 
 
 def close(email: Claimed, now: datetime) -> Verdict | None:
     """Return why the e-mail must not leave (any more), or None if it should."""
+    if email.kind is Kind.PREVIEW:
+        return Verdict(State.FAILED, "not taken in time") if email.attempts > MOST_ATTEMPTS else None
     if email.suppressed:
         return Verdict(State.SKIPPED, SUPPRESSED)
     if email.unsubscribed and email.kind in NEWS:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from services.notification import store_board, store_emails
 from services.notification.confidence import Moment, Verdict, judge, moments, outcome
-from services.notification.model import Kind
+from services.notification.model import TO_PEOPLE, Kind
 from services.notification.organiser import page, seminar_of
 from services.notification.store_emails import Standing
 from shared.web.keys import CLOCK, DATABASE
@@ -64,7 +64,7 @@ def _by_kind(counted: list[asyncpg.Record]) -> dict[Kind, Counter[Standing]]:
     for row in counted:
         found[row["kind"]][Standing(row["standing"])] += row["number"]
         found[row["kind"]][Standing.AMBIGUOUS] += row["ambiguous"]
-    return {kind: found[kind] for kind in Kind if kind in found}
+    return {kind: found[kind] for kind in TO_PEOPLE if kind in found}
 
 
 ROUTES: Iterable[web.RouteDef] = (web.get("/organiser/emails/{slug}", board),)

@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import BeforeValidator, Field
 
 from services.notification import deeds, store_deeds, store_emails
-from services.notification.model import Kind
+from services.notification.model import TO_PEOPLE
 from services.notification.organiser import back, behind, identifier, page, posted, seminar_of
 from services.notification.store_emails import Standing, Wanted
 from shared.messages import RegistrationSnapshot
@@ -19,7 +19,6 @@ from shared.web.queries import Listing, after, asked, cursor, no_cursor
 
 PAGE = 50  # lines on a page
 LONGEST = 254  # characters of an address (RFC 5321, 4.5.3.1.3)
-KINDS = tuple(Kind)
 
 
 def _one_of(*known: str) -> BeforeValidator:
@@ -37,7 +36,7 @@ Part = Annotated[str, Field(max_length=LONGEST), BeforeValidator(lambda given: s
 class Search(Listing):
     """What the list can be asked for; what is left empty is any."""
 
-    kind: Annotated[str, _one_of(*KINDS)] = ""
+    kind: Annotated[str, _one_of(*TO_PEOPLE)] = ""
     standing: Annotated[str, _one_of(*Standing)] = ""
     domain: Part = ""
     """The part of the address behind the @."""
@@ -59,7 +58,7 @@ async def list_page(request: web.Request) -> web.Response:
     context: dict[str, Any] = {
         "emails": shown,
         "wanted": wanted,
-        "kinds": KINDS,
+        "kinds": TO_PEOPLE,
         "standings": tuple(Standing),
         "domains": domains,
         "more": further and urlencode(wanted._asdict() | {"after": further}),

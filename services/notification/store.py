@@ -324,7 +324,7 @@ async def listing(
         " e.reason, e.due_at, e.sent_at, e.attempts, e.ambiguous, e.smtp_reply"
         " FROM emails e JOIN registrations g ON g.id = e.registration"
         " LEFT JOIN reminder_rules r ON r.seminar = e.seminar AND r.rule = e.rule AND r.attendance = g.attendance"
-        " WHERE e.seminar = $1 AND ($2::timestamptz IS NULL OR (e.due_at, e.id) > ($2, $3))"
+        " WHERE e.seminar = $1 AND e.kind <> 'preview' AND ($2::timestamptz IS NULL OR (e.due_at, e.id) > ($2, $3))"
         " ORDER BY e.due_at, e.id LIMIT $4",
         seminar,
         after[0] if after else None,
@@ -360,7 +360,7 @@ async def unsent(connection: Connection, seminar: str, now: datetime) -> list[Ba
     rows = await connection.fetch(
         f"SELECT e.kind, e.rule, e.generation, greatest(e.due_at, $2), {ALIKE}, count(*)"
         " FROM emails e JOIN registrations g ON g.id = e.registration"
-        " WHERE e.seminar = $1 AND e.state IN ('pending', 'sending')"
+        " WHERE e.seminar = $1 AND e.kind <> 'preview' AND e.state IN ('pending', 'sending')"
         " AND (e.rule = '' OR g.confirmed_at <= e.due_at)"
         f" GROUP BY e.kind, e.rule, e.generation, greatest(e.due_at, $2), {ALIKE}",
         seminar,
