@@ -32,7 +32,7 @@ class Desk(NamedTuple):
         assert f'<html lang="{language}">' in page
         return text_of(page)
 
-    async def post(self, path: str, *, token: bool = True, **fields: str) -> tuple[int, str]:
+    async def post(self, path: str, *, token: bool = True, **fields: Any) -> tuple[int, str]:
         """Send a form of the seminar's; return the status, and where it leads or what it says."""
         form: dict[str, Any] = {"form_token": await self.form_token()} if token else {}
         async with self.client.post(HERE + path, data=form | fields, allow_redirects=False) as answer:
