@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from html import unescape
+from uuid import UUID
 
 import pytest
 
@@ -103,8 +104,10 @@ async def test_it_is_red_before_the_moment_when_something_is_wrong(
 
 
 async def test_the_queue_stands_when_what_was_due_a_minute_ago_is_in_nobodys_hands(notification: Notification) -> None:
-    await notification.learn(make_seminar(), make_registration())
+    busy = make_registration()
+    await notification.learn(make_seminar(), make_registration(), busy)
     await notification.settled()
+    in_hand = f"state = 'sending', lease_until = clock_timestamp() + interval '1 min' WHERE registration = '{busy.id}'"
 
     async def stands(connection: Connection, change: str) -> bool:
         await connection.execute(f"UPDATE emails SET {change}")
@@ -117,7 +120,8 @@ async def test_the_queue_stands_when_what_was_due_a_minute_ago_is_in_nobodys_han
         assert not await stands(connection, "retry_at = retry_at")
         assert await stands(connection, "state = 'pending'")
         assert not await stands(connection, "retry_at = 'infinity'"), "one that rests after a refusal"
-        assert not await stands(connection, "state = 'sending', lease_until = clock_timestamp() + interval '1 min'")
+        assert await stands(connection, "retry_at = '-infinity'")
+        assert not await stands(connection, in_hand), "somebody is at it, however late"
         await unseen.rollback()
 
 
@@ -168,10 +172,14 @@ async def test_of_a_seminar_that_nobody_was_told_of_it_says_so(desk: Desk) -> No
     assert "Ingen har fått vite om dette seminaret ennå" in page
 
 
-async def test_the_board_is_for_organisers(notification: Notification, desk: Desk) -> None:
+@pytest.mark.parametrize("slug", ["planstrategi-4-0", "another"])
+async def test_every_page_is_for_organisers(notification: Notification, desk: Desk, slug: str) -> None:
     await notification.learn(make_seminar())
-    async with desk.client.get(HERE, headers={"Cookie": ""}, allow_redirects=False) as answer:
-        assert (answer.status, "/organiser/sign-in" in answer.headers["Location"]) == (303, True)
+    pages = ["", "/list", f"/people/{UUID(int=1)}", "/log", "/rehearsal", "/wording", "/wording/reminder"]
+    for page in [*pages, "/preview?kind=reminder"]:
+        path = f"/organiser/emails/{slug}{page}"
+        async with desk.client.get(path, headers={"Cookie": ""}, allow_redirects=False) as answer:
+            assert (answer.status, "/organiser/sign-in" in answer.headers["Location"]) == (303, True), page
 
 
 @pytest.mark.parametrize("language", ["nb", "nn", "en"])
