@@ -18,6 +18,7 @@ from shared.web.problems import Problem
 PREFIXES: Mapping[str, str] = {
     "/": "catalog",
     "/api/registrations": "registration",
+    "/api/organisations": "registration",
     "/register/": "registration",
     "/my/": "registration",
     "/organiser/registrations": "registration",

@@ -15,6 +15,7 @@ QUEUES: dict[str, frozenset[str]] = {
             "registration.promoted",
             "registration.changed",
             "registration.cancelled",
+            "registration.erased",
         }
     ),
     "registration.seminar": frozenset({"seminar.published", "seminar.changed", "seminar.cancelled"}),
@@ -30,12 +31,13 @@ QUEUES: dict[str, frozenset[str]] = {
             "registration.cancelled",
             "registration.link_requested",
             "registration.checked_in",
+            "registration.erased",
         }
     ),
 }
 
 # For whoever wants to listen; published without `mandatory`, since nobody has to.
-UNCONSUMED = frozenset({"email.sent", "email.failed", "email.bounced", "registration.erased"})
+UNCONSUMED = frozenset({"email.sent", "email.failed", "email.bounced"})
 
 RETRY_DELAYS = (1, 5, 30, 120, 600)  # seconds; after the last a message is dead
 """How long a failed message rests before each further attempt at one consumer."""

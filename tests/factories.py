@@ -207,12 +207,13 @@ def _without_gaps(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 class RecordingBus:
-    """Takes every message over, or refuses them all, and delivers none."""
+    """Takes every message over, or refuses them all, and delivers only what it is told to."""
 
     def __init__(self, *, refusing: bool = False) -> None:
         self.refusing = refusing
         self.published: list[Message] = []
         self.refused = 0
+        self.consumers: dict[str, Handler] = {}
 
     async def publish(self, message: Message) -> None:
         """Keep the message; raises PublishError while refusing."""
@@ -221,8 +222,9 @@ class RecordingBus:
             raise PublishError("the broker is away")
         self.published.append(message)
 
-    async def consume(self, _queue: str, _handle: Handler) -> None:
-        """Wait for messages that never come."""
+    async def consume(self, queue: str, handle: Handler) -> None:
+        """Wait for messages."""
+        self.consumers[queue] = handle
         await asyncio.Event().wait()
 
     async def close(self) -> None:

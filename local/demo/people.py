@@ -1,15 +1,13 @@
-"""Who signs up in the demo: invented people of real municipalities, county authorities and state governors.
+"""Who signs up in the demo: invented people of real municipalities, county authorities and state governors."""
 
-The organisations are those of 1 June 2023, by Kartverket's and Statistics Norway's open data (NLOD, CC BY 4.0).
-"""
-
-import csv
 import random
 import re
-from pathlib import Path
+from datetime import date
 from typing import NamedTuple
 
-ORGANISATIONS = Path(__file__).parent / "organisations.csv"
+from services.registration.organisations import Entry, entries
+
+THE_DAY = date(2023, 6, 1)
 GIVEN = (
     *("Anne", "Berit", "Elle", "Gunn", "Hilde", "Inga", "Kari", "Liv", "Máret", "Nina", "Oddny", "Sigrid", "Tone"),
     *(
@@ -50,21 +48,21 @@ class Person(NamedTuple):
 def invited(count: int) -> list[Person]:
     """Return `count` people, the same every time, each with an address of their own."""
     chance = random.Random(2023)  # noqa: S311 - a story, no secret
-    with ORGANISATIONS.open(encoding="utf-8", newline="") as file:
-        organisations = list(csv.DictReader(file))
+    organisations = list(entries(THE_DAY))
     chance.shuffle(organisations)
     return [_person(chance, number, organisations[number % len(organisations)]) for number in range(count)]
 
 
-def _person(chance: random.Random, number: int, organisation: dict[str, str]) -> Person:
+def _person(chance: random.Random, number: int, organisation: Entry) -> Person:
+    municipality = organisation.organisation.municipality
     given, family = chance.choice(GIVEN), chance.choice(FAMILY)
-    host = re.sub(r"[^a-z]+", "-", organisation["name"].lower().translate(ASCII)).strip("-")
+    host = re.sub(r"[^a-z]+", "-", organisation.label.lower().translate(ASCII)).strip("-")
     local = f"{given}.{family}{number}".lower().translate(ASCII)
-    language = "nn" if organisation["number"].startswith(NYNORSK) else chance.choice(["nb"] * 12 + ["nn", "en"])
+    language = "nn" if municipality.startswith(NYNORSK) else chance.choice(["nb"] * 12 + ["nn", "en"])
     return Person(
         f"{given} {family}",
         f"{local}@{host}.example.no",
-        organisation["name"],
-        organisation["number"] or None,
+        organisation.label,
+        municipality or None,
         language,
     )

@@ -18,8 +18,10 @@ from services.catalog import (
 )
 from services.catalog.page_cache import PAGES, STATES, PageCache
 from services.catalog.settings import Settings
+from shared import erasing
 from shared.bus import OpenBus
 from shared.clock import Clock
+from shared.dead_letters import dead_queues
 from shared.inbox import forget_old, once
 from shared.web.server import connected, new_application
 
@@ -44,6 +46,8 @@ def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Applica
             learn = once(database, consumers.QUEUE, consumers.HANDLERS)
             background.start(consumers.QUEUE, bus.consume(consumers.QUEUE, learn))
             background.start("inbox", forget_old(database))
+            letters = dead_queues("catalog", settings.bus_url, settings.database_url)
+            background.start("erasing", erasing.run(database, letters))
             yield
 
     app.cleanup_ctx.append(connect)

@@ -7,9 +7,9 @@ from services.catalog.copying import Copy, copied
 from services.catalog.document import Document, Livestream, Recording
 from services.catalog.model import Seminar, snapshot
 from services.catalog.store import Deed
-from shared import outbox
+from shared import erasing, outbox
 from shared.database import Connection
-from shared.messages import Message, RegistrationSnapshot
+from shared.messages import ErasedRegistration, Message, RegistrationSnapshot
 
 
 class UnknownSeminarError(LookupError):
@@ -135,6 +135,12 @@ async def note(connection: Connection, action: str, by: str | None, now: datetim
 async def learn_of_registration(connection: Connection, registration: RegistrationSnapshot) -> None:
     """Know whether its link lets somebody watch a stream that is for those who signed up."""
     await store_announced.keep_watcher(connection, registration)
+
+
+async def forget_watcher(connection: Connection, erased: ErasedRegistration) -> None:
+    """Let who is erased watch no more, and have what lies dead about them dropped."""
+    await store_announced.bar_watcher(connection, erased)
+    await erasing.note(connection, str(erased.id))
 
 
 async def _standing(connection: Connection, slug: str) -> tuple[Seminar, bool]:

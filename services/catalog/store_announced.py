@@ -9,7 +9,7 @@ from services.catalog.fields import in_zone
 from services.catalog.model import Seminar
 from services.catalog.store import to_seminar
 from shared.database import Connection
-from shared.messages import RegistrationSnapshot, RegistrationStatus
+from shared.messages import ErasedRegistration, RegistrationSnapshot, RegistrationStatus
 from shared.tokens import Link
 
 
@@ -120,6 +120,17 @@ async def keep_watcher(connection: Connection, registration: RegistrationSnapsho
         registration.version,
         registration.link_version,
         registration.status in WATCHING,
+    )
+
+
+async def bar_watcher(connection: Connection, erased: ErasedRegistration) -> None:
+    """Keep that nobody watches by this registration any more, whatever older message may still come."""
+    await connection.execute(
+        "INSERT INTO watchers (registration, seminar, version, link_version, may_watch) VALUES ($1, $2, $3, 0, false)"
+        " ON CONFLICT (registration) DO UPDATE SET version = excluded.version, may_watch = false",
+        erased.id,
+        erased.seminar,
+        erased.version,
     )
 
 

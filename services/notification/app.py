@@ -14,14 +14,17 @@ from services.notification import (
     organiser_wording,
     pages,
     previews,
+    retention,
 )
 from services.notification.delivery import Delivery
 from services.notification.figures import Figures
 from services.notification.reminders import Reminders
 from services.notification.rendering import Renderer
 from services.notification.settings import Settings
+from shared import erasing
 from shared.bus import OpenBus
 from shared.clock import Clock
+from shared.dead_letters import dead_queues
 from shared.inbox import forget_old, once
 from shared.limits import Meter
 from shared.web.keys import METRICS
@@ -51,7 +54,10 @@ def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Applica
 
             background.start("delivery", delivery.run())
             background.start("reminders", reminders.run())
+            background.start("retention", retention.run(database, clock))
             background.start("inbox", forget_old(database))
+            letters = dead_queues("notification", settings.bus_url, settings.database_url)
+            background.start("erasing", erasing.run(database, letters))
             for queue, handlers in consumers.queues(clock).items():
                 background.start(queue, bus.consume(queue, once(database, queue, handlers, learnt)))
             yield

@@ -327,6 +327,8 @@ NEWS = frozenset({Kind.REMINDER, Kind.SEMINAR_CHANGED, Kind.RECORDING})  # what 
 
 def close(email: Claimed, now: datetime) -> Verdict | None:
     """Return why the e-mail must not leave (any more), or None if it should."""
+    if not email.registration.email:
+        return Verdict(State.SKIPPED, "the recipient is erased")
     if email.kind is Kind.PREVIEW:
         return Verdict(State.FAILED, "not taken in time") if email.attempts > MOST_ATTEMPTS else None
     if email.suppressed:

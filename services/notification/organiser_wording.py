@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -30,7 +29,6 @@ from shared.web.texts import worded
 
 METER = web.AppKey("METER", Meter)
 MOST_TESTS = Limit(20, 3600)  # that one organiser sends, from one process
-KEPT = timedelta(days=1)  # how long it can be seen what became of one
 ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[^\s@<>,;]{1,189}")
 
 
@@ -117,7 +115,6 @@ async def send_test(request: web.Request) -> web.Response:
     async with request.app[DATABASE].transaction() as connection:
         seminar = await seminar_of(request, connection)
         person = (await example(connection, seminar, kind, reader)).registration
-        await store_passages.forget_tests(connection, now - KEPT)
         await store_passages.insert_test(connection, _addressed(person, to), kind, now)
         await store_deeds.audit(connection, Deed(now, given.by, "send_test", given.slug, None, kind))
     return back(given.slug, f"/wording/{kind}", "sent")

@@ -101,6 +101,7 @@ async def bounced_domains(connection: Connection, seminar: str) -> list[asyncpg.
         f"SELECT {DOMAIN} AS domain, count(*) FILTER (WHERE e.state = 'bounced') AS bounced,"
         " count(*) FILTER (WHERE e.state = 'failed') AS failed,"
         " (array_agg(e.smtp_reply ORDER BY e.due_at DESC) FILTER (WHERE e.smtp_reply IS NOT NULL))[1] AS reply"
-        f" {FOUND} AND e.state IN ('bounced', 'failed') GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 100",
+        f" {FOUND} AND e.state IN ('bounced', 'failed') AND g.snapshot->>'email' <> ''"
+        " GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 100",
         seminar,
     )

@@ -9,12 +9,13 @@ from typing import Any
 import asyncpg
 from aiohttp import web
 
-from services.registration import commands, store, store_waiting_list
+from services.registration import commands, erasing, store, store_waiting_list
 from services.registration.answers import InPerson, Mine, Online, Outcome, Registered, Registrations, Summary
 from services.registration.figures import count_sign_up
 from services.registration.links import DeadLinkError, follow
 from services.registration.model import Correction, Details, Refusal, RefusedError, Registration, SignUp
 from services.registration.questions import UnfitError
+from services.registration.suggestions import Suggestions, Wanted, suggest
 from shared.database import Connection
 from shared.messages import Attendance, SeminarSnapshot
 from shared.web.bodies import fit, json_answer, read_json, read_object
@@ -25,7 +26,7 @@ from shared.web.operations import Answer, Operation
 from shared.web.organiser import organiser_of
 from shared.web.preconditions import etag, if_match
 from shared.web.problems import Problem, not_found
-from shared.web.queries import ListingOfSeminar, OfSeminar, after, asked, cursor, no_cursor, unfit
+from shared.web.queries import ListingOfSeminar, OfSeminar, Query, after, asked, cursor, no_cursor
 
 PAGE = 100  # registrations in one answer
 LONGEST_KEY = 255  # characters of an Idempotency-Key
@@ -43,6 +44,13 @@ REFUSALS = {
     Refusal.OVER: "The seminar is over",
     Refusal.CANCELLED: "The seminar is cancelled",
 }
+
+
+class Deletion(Query):
+    """What is to become of one's registration."""
+
+    erase: bool = False
+    """Forget who it was for good, rather than keep that they have cancelled."""
 
 
 async def sign_up(request: web.Request) -> web.Response:
@@ -130,12 +138,14 @@ async def patch_mine(request: web.Request) -> web.Response:
 
 
 async def delete_mine(request: web.Request) -> web.Response:
-    """Cancel one's registration."""
+    """Cancel one's registration, or have it forgotten (GDPR, article 17)."""
     limit_client(request)
-    if "erase" in request.query:
-        raise unfit("erase", "is not offered here; ask the organiser to erase")
+    wanted = asked(request, Deletion)
     async with request.app[DATABASE].transaction() as connection:
         standing, _ = await bearer(request, connection)
+        if wanted.erase:
+            await erasing.erase(connection, standing.id, request.app[CLOCK].now())
+            return web.Response(status=204)
         cancelled: Registration = await run(commands.cancel(connection, standing.id, request.app[CLOCK].now()))
     return _mine(cancelled, None)
 
@@ -263,6 +273,11 @@ OPERATIONS = (
         problems={404: ("not-found",)},
     ),
     Operation(
+        web.get("/api/organisations", suggest),
+        answers={200: Answer(Suggestions)},
+        query=Wanted,
+    ),
+    Operation(
         web.get("/api/registrations/mine", get_mine),
         answers={200: Answer(Mine, headers=("ETag",))},
         callers=("link",),
@@ -278,9 +293,10 @@ OPERATIONS = (
     ),
     Operation(
         web.delete("/api/registrations/mine", delete_mine),
-        answers={200: Answer(Mine, headers=("ETag",))},
+        answers={200: Answer(Mine, headers=("ETag",)), 204: Answer(None)},
         callers=("link",),
-        problems=LIMITED | {409: (Refusal.OVER,), 422: ("invalid",)},
+        query=Deletion,
+        problems=LIMITED | {409: (Refusal.OVER,)},
     ),
 )
 ROUTES: Iterable[web.RouteDef] = routes("registration", ABOUT, OPERATIONS)

@@ -5,7 +5,18 @@ from pathlib import Path
 
 from aiohttp import web
 
-from services.registration import api, consumers, cut_off, figures, my_details, organiser_address, pages, retention
+from services.registration import (
+    api,
+    consumers,
+    cut_off,
+    figures,
+    link_pages,
+    my_data,
+    my_details,
+    organiser_address,
+    pages,
+    retention,
+)
 from services.registration.settings import Settings
 from shared.background import Nudge
 from shared.bus import OpenBus
@@ -16,21 +27,28 @@ from shared.web.server import connected, new_application
 
 HERE = Path(__file__).parent
 MIGRATIONS = HERE / "migrations"
-ROUTES = (*api.ROUTES, *pages.ROUTES, *my_details.ROUTES, *organiser_address.ROUTES)
+ROOMS = (api, pages, my_details, my_data, link_pages, organiser_address)
+ROUTES = tuple(route for room in ROOMS for route in room.ROUTES)
 
 
 def build(settings: Settings, *, clock: Clock, open_bus: OpenBus) -> web.Application:
     """Wire the service; nothing connects before the application starts."""
     app = new_application(settings, clock, HERE / "templates", ROUTES)
+    app[pages.RETENTION] = settings.retention
     app[figures.SIGN_UPS] = figures.count_in(app[METRICS])
 
     async def connect(app: web.Application) -> AsyncIterator[None]:
         async with connected(app, open_bus) as (database, bus, background):
-            lists_changed = Nudge()
-            learn = once(database, consumers.QUEUE, consumers.handlers(clock), lists_changed)
+            lists_changed, ends_changed = Nudge(), Nudge()
+
+            def learnt() -> None:
+                lists_changed()
+                ends_changed()
+
+            learn = once(database, consumers.QUEUE, consumers.handlers(clock), learnt)
             background.start("cut-off", cut_off.run(database, clock, lists_changed))
             background.start(consumers.QUEUE, bus.consume(consumers.QUEUE, learn))
-            background.start("retention", retention.run(database))
+            background.start("retention", retention.run(database, clock, settings.retention, ends_changed))
             background.start("inbox", forget_old(database))
             yield
 

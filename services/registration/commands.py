@@ -16,6 +16,8 @@ from services.registration.model import (
     admit,
     cut_off,
     is_full,
+    local_day,
+    recognised,
     refuse,
 )
 from services.registration.telling import tell
@@ -54,7 +56,7 @@ async def sign_up(connection: Connection, given: SignUp, now: datetime) -> Outco
     status = admit(seminar, given.attendance, await _taken(connection, seminar, given.attendance), now)
     questions.check(seminar.questions, given.attendance, given.answers)
     outcome = Outcome(uuid4(), status)
-    details = await _with_meanwhile(connection, seminar, given, status, now)
+    details = await _with_meanwhile(connection, seminar, recognised(given, local_day(seminar)), status, now)
     registration = await store.insert(connection, outcome.id, seminar.slug, details, status, now)
     if registration is None:
         await request_link(connection, seminar, given.email, now)
@@ -76,7 +78,7 @@ async def cancel(
     connection: Connection, registration: UUID, now: datetime, *, cause: Cause = "oneself"
 ) -> Registration:
     """Withdraw, once; a seat that this frees goes to the first in line. Raises RefusedError after the end."""
-    standing, seminar = await _lock(connection, registration)
+    standing, seminar = await lock(connection, registration)
     if standing.status is RegistrationStatus.CANCELLED:
         return standing
     if now >= seminar.end:
@@ -100,9 +102,10 @@ async def change(
 
     Raises VersionConflictError, RefusedError, UnfitError.
     """
-    standing, seminar = await _lock(connection, registration)
+    standing, seminar = await lock(connection, registration)
     if read is not None and read != standing.version:
         raise VersionConflictError
+    details = recognised(details, local_day(seminar))
     if standing.status is RegistrationStatus.CANCELLED or details == standing.details:
         return standing
     if now >= seminar.end:
@@ -155,7 +158,7 @@ async def learn_of_seminar(connection: Connection, seminar: SeminarSnapshot, now
             await store_waiting_list.keep_cut_off(connection, seminar.slug, attendance, cut_off(seminar, attendance))
 
 
-async def _lock(connection: Connection, registration: UUID) -> tuple[Registration, SeminarSnapshot]:
+async def lock(connection: Connection, registration: UUID) -> tuple[Registration, SeminarSnapshot]:
     """Lock the seminar before the registration is read, in the order that sign-ups do."""
     found = await store.get(connection, registration)
     if found is None:

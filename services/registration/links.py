@@ -12,7 +12,7 @@ LIFETIME = timedelta(days=30)  # after the seminar's end
 
 
 class DeadLinkError(LookupError):
-    """The link was never ours, is revoked, or has expired; which of these is nobody's business."""
+    """The link was never ours, is revoked, has expired or is of somebody erased; which is nobody's business."""
 
 
 async def follow(
@@ -24,7 +24,7 @@ async def follow(
     except tokens.InvalidTokenError:
         raise DeadLinkError from None
     registration = await store.get(connection, link.registration)
-    if registration is None or registration.link_version != link.version:
+    if registration is None or registration.link_version != link.version or not registration.details.email:
         raise DeadLinkError
     seminar = await store.get_seminar(connection, registration.seminar)
     if seminar is None or now > seminar.end + LIFETIME:

@@ -1,10 +1,10 @@
 """Who is admitted, and on what terms: values and pure rules."""
 
-import re
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from services.registration.organisations import find, is_municipality
 from shared.faults import Fault, complain, wrong
 from shared.lines import one_line
 from shared.messages import (
@@ -28,7 +29,6 @@ from shared.messages import (
     SeminarSnapshot,
 )
 
-MUNICIPALITY_NUMBER = re.compile("[0-9]{4}")
 MOST_HEADS = 500  # people around one screen
 
 
@@ -89,6 +89,11 @@ def cut_off(seminar: SeminarSnapshot, attendance: Attendance) -> datetime:
     return (mode and (mode.promote_until or mode.deadline)) or seminar.end
 
 
+def local_day(seminar: SeminarSnapshot) -> date:
+    """Return the day of the seminar, where it is held."""
+    return seminar.start.astimezone(ZoneInfo(seminar.zone)).date()
+
+
 def free_seats(seminar: SeminarSnapshot, attendance: Attendance, confirmed: int, now: datetime) -> int:
     """Return how many of the waiting may be given a seat now: none after the cut-off."""
     mode = seminar.attendance.get(attendance)
@@ -117,14 +122,14 @@ Email = Annotated[
 
 
 def _municipality_number(text: str) -> str:
-    if not MUNICIPALITY_NUMBER.fullmatch(text):
-        raise ValueError("wants the municipality's official number of four digits, such as 4636")
+    if not is_municipality(text):
+        raise ValueError("wants a Norwegian municipality's official number of four digits, such as 4636")
     return text
 
 
 MunicipalityNumber = Annotated[
     str,
-    Field(json_schema_extra={"pattern": f"^{MUNICIPALITY_NUMBER.pattern}$"}),
+    Field(json_schema_extra={"pattern": "^[0-9]{4}$"}),
     AfterValidator(_municipality_number),
 ]
 
@@ -154,7 +159,7 @@ class Details(BaseModel):
     attendance: Attendance
     organisation: Line | None = None
     municipality: MunicipalityNumber | None = None
-    """Its official number."""
+    """Its official number; filled in when the organisation is one."""
     role: Line | None = None
     """What they do there."""
     dietary_needs: Line | None = None
@@ -198,6 +203,18 @@ class Correction(Details):
     """What somebody corrects of their details: what is left out stays as it is, the address always does."""
 
     model_config = ConfigDict(json_schema_extra=_any_part_of)
+
+
+Told = TypeVar("Told", bound=Details)
+
+
+def recognised(details: Told, on: date) -> Told:
+    """Return the details with a known organisation's full name and its municipality's number, as of that day."""
+    entry = find(details.organisation, details.municipality, on)
+    if entry is None:
+        return details
+    number = entry.organisation.municipality or details.municipality
+    return details.model_copy(update={"organisation": entry.label, "municipality": number})
 
 
 Cause = Literal["oneself", "organiser", "cut_off"]  # who changes a registration

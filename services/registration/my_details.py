@@ -1,4 +1,4 @@
-"""Correcting what one has told of oneself by the mailed link, and taking a copy of it along."""
+"""Correcting what one has told of oneself by the mailed link."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -8,9 +8,8 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from services.registration import commands
-from services.registration.answers import Registered
 from services.registration.api import LARGEST, run
-from services.registration.model import Details, Registration
+from services.registration.model import Details, Registration, local_day
 from services.registration.pages import filled, follow_link, input_of, typed_in
 from services.registration.questions import UnfitError, answers_in, asked, check, fields_of
 from shared.messages import RegistrationStatus, SeminarSnapshot
@@ -55,15 +54,6 @@ async def correct(request: web.Request) -> web.Response:
     return redirect(f"/my/{request.match_info['token']}?done=corrected")
 
 
-async def take_along(request: web.Request) -> web.Response:
-    """Answer with all that is kept of one here, as a file (GDPR, article 20)."""
-    async with request.app[DATABASE].connection() as connection:
-        registration, _ = await follow_link(request, connection)
-    name = f'attachment; filename="{registration.seminar}.json"'
-    body = Registered.of(registration).model_dump_json(indent=2)
-    return web.Response(text=body, content_type="application/json", headers={"Content-Disposition": name})
-
-
 def _typed_of(details: Details) -> dict[str, str]:
     told = {field: str(value) for field in TOLD if (value := getattr(details, field)) is not None}
     return told | fields_of(details.answers)
@@ -76,6 +66,8 @@ def _judge(
     answers = answers_in(seminar.questions, standing.attendance, typed)
     told = {name: value for name, value in filled({**typed, "attendance": standing.attendance}).items() if name in TOLD}
     kept = standing.model_dump(exclude=set(TOLD)) | {"answers": answers}
+    if told.get("organisation") != standing.organisation:
+        kept["municipality"] = None  # it was the other's
     details, wrong = None, {}
     try:
         details = Details(**kept, **told)
@@ -102,6 +94,7 @@ def _page(
     context: dict[str, Any] = {
         "seminar": seminar,
         "registration": registration,
+        "on": local_day(seminar).isoformat(),
         "in_person": attendance == "in_person",
         "asked": asked(seminar.questions, attendance),
         **sheet._asdict(),
@@ -113,5 +106,4 @@ def _page(
 ROUTES: Iterable[web.RouteDef] = (
     web.get("/my/{token}/details", details_page),
     web.post("/my/{token}/details", correct),
-    web.get("/my/{token}/data", take_along),
 )

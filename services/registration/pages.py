@@ -1,6 +1,7 @@
 """Registration's pages: the form, what it answered, and what people do by their mailed link."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from services.registration import commands, store, store_waiting_list
 from services.registration.api import LARGEST, admitted, run
 from services.registration.links import DeadLinkError, follow
-from services.registration.model import Details, RefusedError, Registration, SignUp, is_full, refuse
+from services.registration.model import Details, RefusedError, Registration, SignUp, is_full, local_day, refuse
 from services.registration.questions import UnfitError, answers_in, check
 from shared import tokens
 from shared.database import Connection
@@ -19,6 +20,8 @@ from shared.web.keys import CLOCK, DATABASE, SETTINGS
 from shared.web.limiting import RateLimitedError, limit_address, limit_client
 from shared.web.pages import language_of, redirect, render
 from shared.web.problems import Problem, field_errors, not_found
+
+RETENTION = web.AppKey("RETENTION", timedelta)
 
 FIELDS = (
     "name", "email", "attendance", "organisation", "role", "dietary_needs", "accessibility_needs", "headcount",
@@ -91,10 +94,7 @@ def input_of(field: str) -> str:
 
 async def received(request: web.Request) -> web.Response:
     """Say what came of a sign-up; no link to it here, that goes to the mailbox of its owner."""
-    async with request.app[DATABASE].connection() as connection:
-        seminar = await _seminar(request, connection)
-    context = {
-        "seminar": seminar,
+    context = await about_seminar(request) | {
         "waitlisted": request.query.get("outcome") == RegistrationStatus.WAITLISTED,
         "in_person": request.query.get("attendance") == Attendance.IN_PERSON,
     }
@@ -122,6 +122,8 @@ async def _form(request: web.Request, connection: Connection, typed: Mapping[str
     taken = {attendance: await store.taken(connection, seminar.slug, attendance) for attendance in seminar.attendance}
     return {
         "seminar": seminar,
+        "retention_days": request.app[RETENTION].days,
+        "on": local_day(seminar).isoformat(),
         "typed": {"language": language_of(request)} | dict(typed),
         "wrong": {},
         "minutes": 0,
@@ -152,6 +154,12 @@ async def _form_later(request: web.Request, typed: Mapping[str, str], limited: R
     response = render(request, "sign_up.html", context, status=limited.status)
     response.headers.update(limited.headers)
     return response
+
+
+async def about_seminar(request: web.Request) -> dict[str, Any]:
+    """Return what a page knows that knows nobody; raises a 404 Problem for a seminar that is unknown here."""
+    async with request.app[DATABASE].connection() as connection:
+        return {"seminar": await _seminar(request, connection)}
 
 
 async def _seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
@@ -185,6 +193,7 @@ async def my_page(request: web.Request) -> web.Response:
         "other_full": full,
         "switchable": refuse(seminar, other, now) is None,
         "done": request.query.get("done", ""),
+        "retention_days": request.app[RETENTION].days,
         "watch": _watch_link(request, registration, seminar),
     }
     return render(request, "my.html", context)

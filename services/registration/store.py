@@ -223,10 +223,10 @@ async def attend(
 
 
 async def listing(connection: Connection, seminar: str, after: int, limit: int | None) -> list[asyncpg.Record]:
-    """Return the registrations of a seminar as they came, from behind place `after` on."""
+    """Return the registrations of a seminar as they came, from behind place `after` on, without who was erased."""
     return await connection.fetch(
         f"SELECT {COLUMNS}, cancelled_at, place FROM registrations WHERE seminar = $1 AND place > $2"
-        " ORDER BY place LIMIT $3",
+        " AND erased_at IS NULL ORDER BY place LIMIT $3",
         seminar,
         after,
         limit,

@@ -33,10 +33,9 @@ async def tell_all(
     await outbox.record_all(connection, messages)
 
 
-async def tell_erased(connection: Connection, registration: Registration, now: datetime) -> None:
-    """Tell everybody who holds personal data of the registration to erase it."""
-    erased = ErasedRegistration(id=registration.id, version=registration.version, seminar=registration.seminar)
-    await outbox.record(connection, _message("registration.erased", erased, now))
+async def tell_erased(connection: Connection, erased: Iterable[ErasedRegistration], now: datetime) -> None:
+    """Have everybody who holds personal data of these erase it."""
+    await outbox.record_all(connection, [_message("registration.erased", one, now) for one in erased])
 
 
 def _message(kind: str, data: RegistrationSnapshot | ErasedRegistration, now: datetime) -> Message:

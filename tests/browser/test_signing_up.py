@@ -132,6 +132,16 @@ async def test_what_is_asked_depends_on_how_one_attends(page: Page) -> None:
             await expect(field).to_be_visible(visible=field in asked)
 
 
+async def test_organisations_are_suggested_while_one_writes(chromium: Browser, site: Site) -> None:
+    async with visit(chromium, site, java_script_enabled=True) as page:
+        await page.goto(FORM)
+        await page.get_by_label("Virksomhet").press_sequentially("kárášj")
+
+        suggested = page.locator("datalist option")
+        await expect(suggested).to_have_attribute("value", "Karasjok kommune")
+        assert await suggested.evaluate("option => option.label") == "Kárášjohka"
+
+
 async def test_browsers_are_told_what_belongs_in_the_fields(page: Page) -> None:
     await page.goto(FORM)
 

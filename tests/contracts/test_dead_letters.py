@@ -13,8 +13,10 @@ import pytest
 from aio_pika.message import IncomingMessage
 
 from shared import dead_letter_commands as commands
+from shared import erasing
 from shared.broker import DELIVERY_LIMIT
 from shared.dead_letter_commands import UnknownDeadLetterError
+from shared.dead_letters import RabbitDeadQueue
 from shared.messages import Message, decode
 from tests.contracts.steps import NOTIFICATION, REGISTRATION, Fails, effects_come, eventually, make_seminar, nothing
 
@@ -124,6 +126,26 @@ async def test_a_retried_letter_has_all_its_attempts_again(journey: "Journey") -
     await eventually(handed_over, 6)
     await eventually(lambda: journey.dead(REGISTRATION), [str(message.id)])
     assert [letter.attempts for letter in await journey.dead_queue(REGISTRATION).letters()] == [3]
+
+
+async def test_letters_about_who_is_erased_are_dropped_and_looked_for_until_the_broker_answers(
+    journey: "Journey",
+) -> None:
+    gone, stays = make_seminar(), make_seminar()
+    gone = gone.model_copy(update={"subject": "somebody"})
+    await die(journey, gone, stays)
+    database = journey.databases["registration"]
+    async with database.transaction() as connection:
+        await erasing.note(connection, "somebody")
+
+    await erasing.drop_letters(database, [RabbitDeadQueue("amqp://127.0.0.1:1/", REGISTRATION)])
+    async with database.connection() as connection:
+        assert await erasing.is_any_new(connection), "no broker, so it is still owed"
+    await erasing.drop_letters(database, [journey.dead_queue(REGISTRATION)])
+
+    assert await journey.dead(REGISTRATION) == [str(stays.id)]
+    async with database.connection() as connection:
+        assert not await erasing.is_any_new(connection)
 
 
 async def test_a_dropped_letter_is_gone(journey: "Journey") -> None:

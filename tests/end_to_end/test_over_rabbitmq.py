@@ -88,18 +88,29 @@ def test_each_service_is_a_process_that_names_it(parts: Parts) -> None:
     assert len({program.pid for program in programs.values()}) == 6
 
 
+WORK = {  # what a replica's log says when it has done its part
+    "registration-1": '"route": "/api/registrations"',
+    "registration-2": '"route": "/api/registrations"',
+    "notification-1": '"event": "e-mail settled"',
+    "notification-2": '"event": "e-mail settled"',
+}
+
+
 async def test_both_replicas_of_registration_answer_and_both_of_notification_send(parts: Parts) -> None:
-    names = [f"replica{number}" for number in range(60)]
+    """Which of two accepts a connection is the kernel's to say, so a few crowds may come before both have."""
+    seen: set[str] = set()
 
-    answers = await asyncio.gather(*(parts.site.sign_up(name) for name in names))
-    mail = await parts.site.mail(**dict.fromkeys(names, 1))
+    for crowd in range(10):
+        names = [f"replica{crowd}x{number}" for number in range(60)]
+        answers = await asyncio.gather(*(parts.site.sign_up(name) for name in names))
+        mail = await parts.site.mail(**dict.fromkeys(names, 1))
+        assert {status for status, _ in answers} == {202}
+        assert len({message["headers"]["Message-ID"] for name in names for message in mail[name]}) == 60
+        seen = {replica for replica, work in WORK.items() if work in parts.log(replica)}
+        if seen == set(WORK):
+            break
 
-    assert {status for status, _ in answers} == {202}
-    assert len({message["headers"]["Message-ID"] for name in names for message in mail[name]}) == 60
-    for replica in ("registration-1", "registration-2"):
-        assert '"route": "/api/registrations"' in parts.log(replica)
-    for replica in ("notification-1", "notification-2"):
-        assert '"event": "e-mail settled"' in parts.log(replica)
+    assert seen == set(WORK)
 
 
 async def test_at_this_machine_one_signs_up_as_often_as_one_likes_and_prometheus_is_told_of_every_service(

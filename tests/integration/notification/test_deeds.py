@@ -8,6 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from shared.messages import ErasedRegistration, Message
 from tests.eventually import eventually
 from tests.integration.notification.conftest import Notification
 from tests.integration.notification.desk import Desk, signed_in
@@ -180,6 +181,23 @@ async def test_a_form_that_is_not_of_this_session_does_nothing(
     status, _ = await desk.post(path.format(person.id), token=False, **form)
 
     assert (status, (await notification.rows())[0]["state"]) == (403, "failed")
+
+
+async def test_who_is_erased_is_a_number_without_a_name(notification: Notification, desk: Desk) -> None:
+    person = make_registration(name="Åse Kanari", email="kanari@bergen.example.no")
+    await notification.learn(make_seminar(), person)
+    await update(notification, FAILED, (await notification.settled())[0])
+    erased = ErasedRegistration(id=person.id, version=2, seminar=person.seminar)
+    envelope = {"source": "/registration", "type": "registration.erased", "subject": str(person.id), "time": START}
+    await notification.bus.publish(Message(**envelope, data=erased))
+
+    async def gone() -> bool:
+        return "En som er slettet" in await desk.shown("/list")
+
+    await eventually(gone)
+    shown = "".join([await desk.shown(path) for path in ("", "/list", f"/people/{person.id}", "/log")])
+    assert "anari" not in shown
+    assert "E-poster til en som er slettet" in shown
 
 
 @pytest.mark.parametrize("language", ["nb", "nn", "en"])

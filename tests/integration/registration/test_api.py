@@ -158,7 +158,7 @@ async def test_everything_that_can_be_told_is_taken_and_kept(service: Service) -
         "email": "aile@example.org",
         "attendance": "online",
         "organisation": "Karasjok kommune",
-        "municipality": "5610",
+        "municipality": "5437",
         "headcount": 12,
         "language": "nn",
     }
@@ -167,6 +167,42 @@ async def test_everything_that_can_be_told_is_taken_and_kept(service: Service) -
 
     assert mine["dietary_needs"] is None
     assert {field: mine[field] for field in told} == told
+
+
+async def test_who_writes_the_name_of_a_municipality_gets_its_full_name_and_number(service: Service) -> None:
+    mine = await service.mine(await service.token(organisation="kárášjohka"))
+
+    assert (mine["organisation"], mine["municipality"]) == ("Karasjok kommune", "5437")
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({"q": "karas", "on": "2023-06-01"}, [("Karasjok kommune", "5437")]),
+        ({"q": "karas", "on": "2026-06-01"}, [("Karasjok kommune", "5610")]),
+        ({"q": "nordland fylk"}, [("Nordland fylkeskommune", None)]),
+        ({"q": "Multiconsult"}, []),
+        ({"q": "\x00<b>"}, []),
+    ],
+)
+async def test_organisations_are_suggested_by_how_their_names_begin(
+    service: Service, query: dict[str, str], names: list[tuple[str, str | None]]
+) -> None:
+    answer = await service.client.get("/api/organisations", params=query)
+
+    body = await answer.json()
+    assert answer.status == 200
+    assert ([(item["name"], item["municipality"]) for item in body["items"]], body["next"]) == (names, None)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [({"q": "a", "on": "yesterday"}, "on"), ({}, "q"), ({"q": "a" * 101}, "q")]
+)
+async def test_what_does_not_fit_about_a_search_is_named(service: Service, query: dict[str, str], field: str) -> None:
+    answer = await service.client.get("/api/organisations", params=query)
+
+    assert answer.status == 422
+    assert [error["field"] for error in (await answer.json())["errors"]] == [field]
 
 
 async def test_a_sign_up_is_told_to_the_others_under_the_id_of_its_request(service: Service) -> None:

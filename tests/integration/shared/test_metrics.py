@@ -129,10 +129,13 @@ async def _refused(bus: RecordingBus) -> bool:
 
 
 async def test_the_pool_and_the_loops_are_told_of(service: Service) -> None:
-    metrics = await service.metrics()
+    async def at_rest() -> Scraped | None:  # other loops borrow one for a moment as they start
+        scraped = await service.metrics()
+        return scraped if scraped.get("fagseminar_database_connections", state="used") == 1 else None  # the relay's
+
+    metrics = await eventually(at_rest)
 
     assert metrics.get("fagseminar_database_connections", state="most") == 2
-    assert metrics.get("fagseminar_database_connections", state="used") == 1  # the relay's
     assert metrics.get("fagseminar_loop_up", loop="relay") == 1
     assert metrics.get("fagseminar_loop_up", loop="registration.seminar") == 1
     assert metrics.get("fagseminar_readings_up") == 1
