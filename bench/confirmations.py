@@ -46,7 +46,7 @@ class Confirmed(NamedTuple):
 
 async def measure(broker: str) -> Confirmed:
     """Sign people up, evenly, and see when each one's confirmation is taken over."""
-    async with noting_sink() as (port, taken), _site(broker, port) as url, aiohttp.ClientSession() as client:
+    async with noting_sink() as (port, taken), site(broker, port) as url, aiohttp.ClientSession() as client:
         asked = dict(await asyncio.gather(*(_sign_up(client, url, n) for n in range(WARM_UP + MEASURED))))
         async with asyncio.timeout(PATIENCE):
             while len(taken) < len(asked):  # noqa: ASYNC110 - the sink only notes
@@ -72,7 +72,7 @@ async def _sign_up(client: aiohttp.ClientSession, url: URL, number: int) -> tupl
 
 
 @asynccontextmanager
-async def _site(broker: str, smtp: int) -> AsyncIterator[URL]:
+async def site(broker: str, smtp: int) -> AsyncIterator[URL]:
     """Run `make run`'s program in a folder of its own, sending to that port of loopback."""
     url = URL(f"http://127.0.0.1:{free_port()}")
     with tempfile.TemporaryDirectory() as folder:

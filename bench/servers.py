@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 import aiohttp
 import uvloop
@@ -23,9 +24,15 @@ from services.catalog import app as catalog
 from services.catalog.settings import Settings
 from services.notification import app as notification
 from services.notification.settings import Settings as NotificationSettings
+from services.registration import app as registration
+from services.registration.answers import Outcome
+from services.registration.model import SignUp
+from services.registration.settings import Settings as RegistrationSettings
 from shared import logs
+from shared.bus import Handler
 from shared.clock import SystemClock
 from shared.local_bus import LocalBus, LocalEndpoint
+from shared.messages import Message, RegistrationStatus
 from shared.settings import load
 from shared.web import health
 from shared.web.server import listen, serving, settle, stop_signal
@@ -99,6 +106,41 @@ def bare() -> web.Application:
     return app
 
 
+def bare_sign_up() -> web.Application:
+    """Return the least that aiohttp and pydantic can do with a sign-up: read it, and answer."""
+
+    async def answer(request: web.Request) -> web.Response:
+        given = SignUp.model_validate_json(await request.read())
+        status = RegistrationStatus.CONFIRMED if given.attendance else RegistrationStatus.WAITLISTED
+        body = Outcome(id=uuid4(), outcome=status).model_dump_json()
+        return web.Response(text=body, status=202, content_type="application/json")
+
+    app = web.Application()
+    app.add_routes([*health.ROUTES, web.post("/api/registrations", answer)])
+    return app
+
+
+class TakesAll:
+    """A bus that takes every message over at once, and brings none."""
+
+    async def publish(self, _message: Message) -> None:
+        """Take it."""
+
+    async def consume(self, _queue: str, _handle: Handler) -> None:
+        """Wait for messages that never come."""
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+
+def a_registration() -> web.Application:
+    """Return registration as production runs it, on a bus that takes over all that it relays."""
+    settings = load(RegistrationSettings)
+    logs.configure("registration", settings.log_level, settings.log_format)
+    return registration.build(settings, clock=SystemClock(), open_bus=lambda _: TakesAll())
+
+
 def a_catalog() -> web.Application:
     """Return catalog as production runs it, but for the bus, which has nothing to do with its pages."""
     settings = load(Settings)
@@ -113,7 +155,13 @@ def a_notification() -> web.Application:
     return notification.build(settings, clock=SystemClock(), open_bus=partial(LocalEndpoint, LocalBus()))
 
 
-SERVERS = {"bare": bare, "catalog": a_catalog, "notification": a_notification}
+SERVERS = {
+    "bare": bare,
+    "bare-sign-up": bare_sign_up,
+    "catalog": a_catalog,
+    "notification": a_notification,
+    "registration": a_registration,
+}
 
 
 async def _serve(name: str) -> None:

@@ -22,6 +22,7 @@ PREFIXES: Mapping[str, str] = {
     "/register/": "registration",
     "/my/": "registration",
     "/organiser/registrations": "registration",
+    "/organiser/check-in/": "registration",
     "/api/registration/": "registration",
     "/api/emails": "notification",
     "/api/reminders": "notification",
@@ -32,6 +33,7 @@ PREFIXES: Mapping[str, str] = {
 }
 BY_LENGTH = sorted(PREFIXES.items(), key=lambda entry: -len(entry[0]))
 
+EVENTS = "text/event-stream"
 HOP_BY_HOP = frozenset(  # RFC 9110, 7.6.1
     {
         "connection",
@@ -44,11 +46,12 @@ HOP_BY_HOP = frozenset(  # RFC 9110, 7.6.1
         "upgrade",
     }
 )
-PATIENCE = aiohttp.ClientTimeout(total=60, connect=5)  # seconds
+PATIENCE = aiohttp.ClientTimeout(total=None, connect=5, sock_read=60)  # seconds; a stream says something now and then
 
 TRUSTED = web.AppKey("TRUSTED", tuple)  # networks of the proxies before this one
 UPSTREAMS = web.AppKey("UPSTREAMS", dict[str, URL])
 CLIENT = web.AppKey("CLIENT", aiohttp.ClientSession)
+UNDER_WAY = web.AppKey("UNDER_WAY", set[aiohttp.ClientResponse])  # services' answers that go on and on
 
 
 def service_of(path: str) -> str:
@@ -58,8 +61,9 @@ def service_of(path: str) -> str:
 
 def add_proxy(app: web.Application, upstreams: dict[str, URL], trusted: Networks = ()) -> None:
     """Have `app` pass on whatever it has no route of its own for; `trusted` are the proxies before it, if any are."""
-    app[UPSTREAMS], app[TRUSTED] = upstreams, trusted
+    app[UPSTREAMS], app[TRUSTED], app[UNDER_WAY] = upstreams, trusted, set()
     app.cleanup_ctx.append(_client)
+    app.on_shutdown.append(_end_streams)
     app.add_routes(ROUTES)
 
 
@@ -71,6 +75,12 @@ async def _client(app: web.Application) -> AsyncIterator[None]:
     ) as session:
         app[CLIENT] = session
         yield
+
+
+async def _end_streams(app: web.Application) -> None:
+    """End what would not end by itself: the server waits for it."""
+    for answer in app[UNDER_WAY]:
+        answer.close()
 
 
 async def pass_on(request: web.Request) -> web.StreamResponse:
@@ -106,9 +116,17 @@ def _end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
 async def _stream(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=_end_to_end(answer.headers))
     await response.prepare(request)
-    async for chunk in answer.content.iter_any():
-        await response.write(chunk)
-    await response.write_eof()
+    if answer.content_type == EVENTS:
+        request.app[UNDER_WAY].add(answer)
+    try:
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+        await response.write_eof()
+    except aiohttp.ClientError:  # one end is gone: the other must not take what it got for the whole
+        if request.transport:
+            request.transport.abort()
+    finally:
+        request.app[UNDER_WAY].discard(answer)
     return response
 
 

@@ -1,12 +1,15 @@
 """Structured logs with a correlation id and without personal data."""
 
+import json
 import logging
 import re
 import sys
+import time
 from collections.abc import Mapping, MutableMapping
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 import structlog
+from pydantic_core import to_json
 
 PERSONAL = frozenset({"name", "email", "to", "address", "token", "dietary_needs", "body", "document"})
 ADDRESS = re.compile(r"[^\s<>\"'(]+@[^\s<>\"')]+")
@@ -43,11 +46,11 @@ def _without_personal_data(_: object, __: str, event: MutableMapping[str, Any]) 
 
 def _plain(value: object) -> object:
     """Return what may be logged of a value: of an object that we do not know the insides of, only its type."""
+    if isinstance(value, str):
+        return redact(value)
     match value:
         case None | bool() | int() | float():
             return value
-        case str():
-            return redact(value)
         case Exception():
             return describe(value)
         case Mapping():
@@ -57,21 +60,61 @@ def _plain(value: object) -> object:
     return f"<{type(value).__name__}>"
 
 
+def _to_json(event: Mapping[str, Any], **_: Any) -> str:
+    try:
+        return to_json(event).decode()
+    except ValueError:  # half a character, which the standard library leaves to the stream
+        return json.dumps(event, ensure_ascii=False)
+
+
+class _Lines:
+    """Our own log lines, written at once; the standard library's way to the same stream takes five times as long."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, *_: Any) -> Self:
+        return self
+
+    def msg(self, line: str) -> None:
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
+
+    debug = info = warning = error = critical = exception = msg
+
+
+class _Stamp:
+    """Says when, in UTC: the second is put together once."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._said = ""
+
+    def __call__(self, _: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._said = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second = second
+        event["timestamp"] = f"{self._said}.{int((now - second) * 1e6):06d}Z"
+        return event
+
+
 def configure(service: str, level: str = "INFO", form: str = "json", stream: TextIO = sys.stderr) -> None:
     """Send all logs, the libraries' too, to `stream` as lines of `form` (json or text)."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _Stamp(),
         structlog.processors.format_exc_info,
         _without_personal_data,
     ]
-    renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
+    renderer: Any = structlog.processors.JSONRenderer(_to_json)
     if form == "text":
         renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty())
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, renderer],
+        logger_factory=_Lines(stream),
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         cache_logger_on_first_use=True,
     )

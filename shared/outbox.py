@@ -88,15 +88,15 @@ class Relay:
 
     async def _publish(self, body: str) -> bool:
         message = decode(body)
-        with structlog.contextvars.bound_contextvars(correlation_id=message.correlationid):
-            try:
-                await self._bus.publish(message)
-            except PublishError as error:
-                log.warning("message not taken by the bus", type=message.type, message=str(message.id), why=str(error))
-                return False
-            say = log.debug if message.type in UNCONSUMED else log.info  # what nobody waits for is no news
-            say("message published", type=message.type, message=str(message.id))
-            return True
+        structlog.contextvars.bind_contextvars(correlation_id=message.correlationid)  # of this task alone
+        try:
+            await self._bus.publish(message)
+        except PublishError as error:
+            log.warning("message not taken by the bus", type=message.type, message=str(message.id), why=str(error))
+            return False
+        say = log.debug if message.type in UNCONSUMED else log.info  # what nobody waits for is no news
+        say("message published", type=message.type, message=str(message.id))
+        return True
 
 
 async def due(connection: Connection) -> list[asyncpg.Record]:

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-Purpose = Literal["manage", "unsubscribe", "watch"]
+Purpose = Literal["manage", "ticket", "unsubscribe", "watch"]
 TagPurpose = Literal["bounce", "reply"]
 _BODY = struct.Struct(">16sH")
 _MAC_BYTES = 16

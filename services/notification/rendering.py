@@ -102,6 +102,12 @@ def _method(words: Wording) -> Method | None:
     return "CANCEL" if words.kind in WITHDRAWN or words.status is RegistrationStatus.CANCELLED else "REQUEST"
 
 
+def _has_a_ticket(words: Wording) -> bool:
+    """Return whether they are expected at the door; the ticket is shown by their own page."""
+    seated = words.status is RegistrationStatus.CONFIRMED and words.attendance is Attendance.IN_PERSON
+    return seated and not words.over and words.kind not in WITHDRAWN
+
+
 def _attended(email: Claimed) -> str | None:
     """Return whether they came or missed it, as far as anybody knows: nobody sees who watches."""
     if email.registration.checked_in_at:
@@ -226,6 +232,7 @@ class Renderer:
             "passage_text": passages.plain(words.passage, values),
             "test": words.test,
             "my": own["my"],
+            "ticket": f"{own['my']}/ticket" if _has_a_ticket(words) else "",
             "unsubscribe": own["unsubscribe"] if words.kind in NEWS else None,
         }
 

@@ -1,25 +1,26 @@
 """Registration's JSON API."""
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterable
 from typing import Any
 
-import asyncpg
 from aiohttp import web
 
-from services.registration import commands, erasing, store, store_waiting_list
+from services.registration import commands, erasing, exports, signing_up, store, store_waiting_list
 from services.registration.answers import InPerson, Mine, Online, Outcome, Registered, Registrations, Summary
+from services.registration.exports import asked_seminar
 from services.registration.figures import count_sign_up
+from services.registration.group_commit import GROUP_COMMIT, OverloadedError
+from services.registration.idempotency import Key, KeyInProgressError, KeyReusedError
 from services.registration.links import DeadLinkError, follow
 from services.registration.model import Correction, Details, Refusal, RefusedError, Registration, SignUp
 from services.registration.questions import UnfitError
+from services.registration.signing_up import Submission, UnknownSeminarError
 from services.registration.suggestions import Suggestions, Wanted, suggest
 from shared.database import Connection
 from shared.messages import Attendance, SeminarSnapshot
 from shared.web.bodies import fit, json_answer, read_json, read_object
-from shared.web.keys import CLOCK, DATABASE, SETTINGS
+from shared.web.keys import CLOCK, DATABASE, REQUEST_ID, SETTINGS
 from shared.web.limiting import limit_address, limit_client
 from shared.web.openapi import routes
 from shared.web.operations import Answer, Operation
@@ -31,11 +32,9 @@ from shared.web.queries import ListingOfSeminar, OfSeminar, Query, after, asked,
 PAGE = 100  # registrations in one answer
 LONGEST_KEY = 255  # characters of an Idempotency-Key
 LARGEST = 32 * 1024  # bytes of what somebody tells of themselves, which is a few hundred
-EXPORTED = (
-    "name", "email", "status", "attendance", "organisation", "municipality", "dietary_needs", "headcount", "language",
-    "registered_at",
-)  # fmt: skip
 
+RETRY_AFTER = {"Retry-After": "2"}  # seconds, in which what waits is done
+REPLAYED = {"Idempotent-Replayed": "true"}
 REFUSALS = {
     Refusal.NOT_OFFERED: "The seminar cannot be attended that way",
     Refusal.NOT_OPEN: "Sign-up has not opened yet",
@@ -58,51 +57,45 @@ async def sign_up(request: web.Request) -> web.Response:
     limit_client(request)
     given = await read_json(request, SignUp, most=LARGEST)
     limit_address(request, given.email)
-    key, digest = _idempotency_key(request), hashlib.sha256(await request.read()).digest()
-    async with request.app[DATABASE].transaction() as connection:
-        if key and (kept := await _replay(connection, key, digest)):
-            return web.json_response(kept["answer"], status=kept["status"], headers={"Idempotent-Replayed": "true"})
-        outcome = await run(admitted(request, connection, given))
-        answer = Outcome(id=outcome.id, outcome=outcome.status)
-        if key:
-            await store.keep_answer(connection, key, digest, 202, answer.model_dump(mode="json"))
-    return json_answer(answer, status=202)
+    outcome = await run(admitted(request, given, await _idempotency_key(request)))
+    answer = Outcome(id=outcome.id, outcome=outcome.status)
+    return json_answer(answer, status=202, headers=REPLAYED if outcome.replayed else None)
 
 
-async def admitted(request: web.Request, connection: Connection, given: SignUp) -> commands.Outcome:
-    """Sign somebody up, and count what comes of it; raises what `commands.sign_up` does."""
+async def admitted(request: web.Request, given: SignUp, key: Key | None = None) -> signing_up.Outcome:
+    """Sign somebody up, and count what comes of it; raises what `GroupCommit.sign_up` does."""
     try:
-        outcome = await commands.sign_up(connection, given, request.app[CLOCK].now())
+        outcome = await request.app[GROUP_COMMIT].sign_up(Submission(given, key, request[REQUEST_ID]))
     except RefusedError as error:
         count_sign_up(request, given.attendance, error.refusal)
         raise
-    count_sign_up(request, given.attendance, outcome.status)
+    if not outcome.replayed:
+        count_sign_up(request, given.attendance, outcome.status)
     return outcome
 
 
-def _idempotency_key(request: web.Request) -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
+async def _idempotency_key(request: web.Request) -> Key | None:
+    name = request.headers.get("Idempotency-Key")
+    if name is None:
+        return None
+    if not (0 < len(name) <= LONGEST_KEY and name.isprintable()):
         detail = f"1 to {LONGEST_KEY} printable characters"
         raise Problem(422, "invalid", "A header does not fit", errors=[{"field": "Idempotency-Key", "detail": detail}])
-    return key
-
-
-async def _replay(connection: Connection, key: str, digest: bytes) -> asyncpg.Record | None:
-    if not await store.lock_key(connection, key):
-        raise Problem(409, "request-in-progress", "A request with this Idempotency-Key is being worked on")
-    kept = await store.kept_answer(connection, key)
-    if kept and kept["body_hash"] != digest:
-        raise Problem(422, "idempotency-key-reused", "This Idempotency-Key came with another body before")
-    return kept
+    return Key(name, hashlib.sha256(await request.read()).digest())
 
 
 async def run(command: Any) -> Any:
     """Await a command and say over HTTP what the domain saw."""
     try:
         return await command
-    except commands.UnknownSeminarError:
+    except UnknownSeminarError:
         raise not_found("seminar") from None
+    except KeyInProgressError:
+        raise Problem(409, "request-in-progress", "A request with this Idempotency-Key is being worked on") from None
+    except KeyReusedError:
+        raise Problem(422, "idempotency-key-reused", "This Idempotency-Key came with another body before") from None
+    except OverloadedError:
+        raise Problem(503, "unavailable", "Very many sign up just now", headers=RETRY_AFTER) from None
     except RefusedError as error:
         raise Problem(409, error.refusal, REFUSALS[error.refusal]) from None
     except UnfitError as error:
@@ -172,7 +165,7 @@ async def list_registrations(request: web.Request) -> web.Response:
     """Answer with the seminar's registrations as they came."""
     organiser_of(request)
     async with request.app[DATABASE].connection() as connection:
-        seminar = await _asked_seminar(request, connection)
+        seminar = await asked_seminar(request, connection)
         rows = await store.listing(connection, seminar.slug, _after(request), PAGE + 1)
     items = tuple(Registered.of(store.to_registration(row)) for row in rows[:PAGE])
     following = cursor(rows[PAGE - 1]["place"]) if len(rows) > PAGE else None
@@ -183,42 +176,13 @@ async def summarise(request: web.Request) -> web.Response:
     """Answer with how many come, wait and have withdrawn."""
     organiser_of(request)
     async with request.app[DATABASE].connection() as connection:
-        seminar = await _asked_seminar(request, connection)
+        seminar = await asked_seminar(request, connection)
         in_person = await store_waiting_list.standing(connection, seminar.slug, Attendance.IN_PERSON)
         online = await store_waiting_list.standing(connection, seminar.slug, Attendance.ONLINE)
         cancelled = await store.count_cancelled(connection, seminar.slug)
     mode = seminar.attendance.get(Attendance.IN_PERSON)
     room = InPerson(**in_person._asdict(), capacity=mode.capacity if mode else 0)
     return json_answer(Summary(in_person=room, online=Online(confirmed=online.confirmed), cancelled=cancelled))
-
-
-async def export_csv(request: web.Request) -> web.Response:
-    """Give the registrations as CSV (RFC 4180), in UTF-8 with a byte order mark so that spreadsheets read æøå."""
-    organiser_of(request)
-    async with request.app[DATABASE].connection() as connection:
-        seminar = await _asked_seminar(request, connection)
-        rows = await store.listing(connection, seminar.slug, 0, None)
-    sheet = io.StringIO()
-    writer = csv.writer(sheet)
-    writer.writerow(EXPORTED)
-    writer.writerows([[cell(row[field]) for field in EXPORTED] for row in rows])
-    disposition = {"Content-Disposition": f'attachment; filename="{seminar.slug}.csv"', "Cache-Control": "no-store"}
-    return web.Response(
-        body=sheet.getvalue().encode("utf-8-sig"), content_type="text/csv", charset="utf-8", headers=disposition
-    )
-
-
-def cell(value: object) -> str:
-    """Return the value as text that no spreadsheet takes for a formula."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-async def _asked_seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
-    seminar = await store.get_seminar(connection, asked(request, OfSeminar).seminar)
-    if seminar is None:
-        raise not_found("seminar")
-    return seminar
 
 
 def _after(request: web.Request) -> int:
@@ -265,13 +229,7 @@ OPERATIONS = (
         query=OfSeminar,
         problems={404: ("not-found",)},
     ),
-    Operation(
-        web.get("/api/registrations/export.csv", export_csv),
-        answers={200: Answer("text/csv", headers=("Content-Disposition",))},
-        callers=("organiser",),
-        query=OfSeminar,
-        problems={404: ("not-found",)},
-    ),
+    *exports.OPERATIONS,
     Operation(
         web.get("/api/organisations", suggest),
         answers={200: Answer(Suggestions)},

@@ -1,11 +1,11 @@
 """Signing up and changing one's mind: one use case, one function, one transaction of the caller's."""
 
 from datetime import datetime
-from typing import NamedTuple, TypeVar
-from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
+from typing import TypeVar
+from uuid import UUID
 
 from services.registration import questions, store, store_waiting_list
+from services.registration.admission import is_open_online
 from services.registration.model import (
     Cause,
     Details,
@@ -15,11 +15,10 @@ from services.registration.model import (
     SignUp,
     admit,
     cut_off,
-    is_full,
     local_day,
     recognised,
-    refuse,
 )
+from services.registration.signing_up import Outcome, Submission, mail_links, sign_up_all
 from services.registration.telling import tell
 from services.registration.waiting_list import promote
 from shared.database import Connection
@@ -27,22 +26,9 @@ from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
 
 T = TypeVar("T", bound=Details)
 
-LINKS_A_DAY = 3  # e-mails with the link that one address can be made to get by others
-
-
-class UnknownSeminarError(LookupError):
-    """No seminar with that slug is known here."""
-
 
 class VersionConflictError(ValueError):
     """The registration has changed since it was read."""
-
-
-class Outcome(NamedTuple):
-    """What whoever signs up is told: the same whether the address was known or not."""
-
-    id: UUID
-    status: RegistrationStatus
 
 
 async def sign_up(connection: Connection, given: SignUp, now: datetime) -> Outcome:
@@ -50,28 +36,15 @@ async def sign_up(connection: Connection, given: SignUp, now: datetime) -> Outco
 
     Raises UnknownSeminarError, RefusedError, UnfitError.
     """
-    seminar = await store.lock_seminar(connection, given.seminar)
-    if seminar is None:
-        raise UnknownSeminarError(given.seminar)
-    status = admit(seminar, given.attendance, await _taken(connection, seminar, given.attendance), now)
-    questions.check(seminar.questions, given.attendance, given.answers)
-    outcome = Outcome(uuid4(), status)
-    details = await _with_meanwhile(connection, seminar, recognised(given, local_day(seminar)), status, now)
-    registration = await store.insert(connection, outcome.id, seminar.slug, details, status, now)
-    if registration is None:
-        await request_link(connection, seminar, given.email, now)
-    else:
-        await tell(connection, registration, f"registration.{status}", now)
-    return outcome
+    (answer,) = await sign_up_all(connection, given.seminar, [Submission(given)], now)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 async def request_link(connection: Connection, seminar: SeminarSnapshot, email: str, now: datetime) -> None:
     """Have the link of what stands for the address mailed to its owner, a few times a day at most."""
-    today = now.astimezone(ZoneInfo(seminar.zone)).date()
-    row = await store.request_link(connection, seminar.slug, email, today, LINKS_A_DAY)
-    if row is not None:
-        registration, request = store.requested(row)
-        await tell(connection, registration, "registration.link_requested", now, link_request=request)
+    await mail_links(connection, seminar, [(email, "")], now)
 
 
 async def cancel(
@@ -145,8 +118,7 @@ async def _with_meanwhile(
     """Return the details with online meanwhile only for who waits, and while there is room online."""
     if not details.online_meanwhile:
         return details
-    taken = await _taken(connection, seminar, Attendance.ONLINE)
-    open_ = refuse(seminar, Attendance.ONLINE, now) is None and not is_full(seminar, Attendance.ONLINE, taken)
+    open_ = is_open_online(seminar, await _taken(connection, seminar, Attendance.ONLINE), now)
     return details.model_copy(update={"online_meanwhile": status is RegistrationStatus.WAITLISTED and open_})
 
 

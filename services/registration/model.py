@@ -205,6 +205,11 @@ class Correction(Details):
     model_config = ConfigDict(json_schema_extra=_any_part_of)
 
 
+def email_key(email: str) -> str:
+    """Return what two spellings of one address have in common."""
+    return email.strip().casefold()
+
+
 Told = TypeVar("Told", bound=Details)
 
 
@@ -232,6 +237,16 @@ class Registration(NamedTuple):
     confirmed_at: datetime | None
     checked_in_at: datetime | None
     link_version: int
+
+    @property
+    def has_a_seat(self) -> bool:
+        """Whether they are expected in the room."""
+        return self.status is RegistrationStatus.CONFIRMED and self.details.attendance is Attendance.IN_PERSON
+
+    @property
+    def code(self) -> str:
+        """What to say or type where a ticket cannot be scanned; it opens nothing."""
+        return self.id.hex[:6].upper()
 
 
 def snapshot(

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-import structlog
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from services.registration import store
 from services.registration.api import LARGEST
 from services.registration.model import Email, Registration
+from services.registration.store_audit import Deed, audit
 from services.registration.telling import tell
 from shared.database import Connection
 from shared.messages import RegistrationStatus
@@ -26,8 +26,6 @@ from shared.web.session import confirm_form
 
 EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 
-log = structlog.get_logger()
-
 
 class TakenError(ValueError):
     """Somebody else stands with that address."""
@@ -38,7 +36,7 @@ class WithdrawnError(ValueError):
 
 
 async def correct_address(
-    connection: Connection, seminar: str, registration: UUID, email: str, now: datetime
+    connection: Connection, seminar: str, registration: UUID, email: str, by: str, now: datetime
 ) -> Registration:
     """Give a standing registration another address and tell of it; no link that was mailed before works any more.
 
@@ -55,6 +53,7 @@ async def correct_address(
     corrected = await store.readdress(connection, registration, email)
     if corrected is None:
         raise TakenError
+    await audit(connection, Deed(now, by, "correct", seminar, registration, ("email",)))
     await tell(connection, corrected, "registration.changed", now, cause="organiser")
     return corrected
 
@@ -68,7 +67,7 @@ async def correct(request: web.Request) -> web.Response:
         registration = UUID(request.match_info["id"])
         email = EMAIL.validate_python(typed)
         async with request.app[DATABASE].transaction() as connection:
-            await correct_address(connection, slug, registration, email, request.app[CLOCK].now())
+            await correct_address(connection, slug, registration, email, by, request.app[CLOCK].now())
     except ValidationError:
         return _again(request, typed, "invalid", 422)
     except TakenError:
@@ -77,7 +76,6 @@ async def correct(request: web.Request) -> web.Response:
         raise Problem(409, "registration-cancelled", "The registration is cancelled") from None
     except (LookupError, ValueError):
         raise not_found("registration") from None
-    log.info("address corrected", registration=str(registration), by=by)
     return redirect(f"/organiser/emails/{slug}/people/{registration}?done=address")
 
 

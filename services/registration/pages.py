@@ -8,10 +8,12 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from services.registration import commands, store, store_waiting_list
-from services.registration.api import LARGEST, admitted, run
+from services.registration.api import LARGEST, RETRY_AFTER, admitted, run
+from services.registration.group_commit import OverloadedError
 from services.registration.links import DeadLinkError, follow
 from services.registration.model import Details, RefusedError, Registration, SignUp, is_full, local_day, refuse
 from services.registration.questions import UnfitError, answers_in, check
+from services.registration.signing_up import UnknownSeminarError
 from shared import tokens
 from shared.database import Connection
 from shared.messages import Attendance, Language, RegistrationStatus, SeminarSnapshot
@@ -42,18 +44,19 @@ async def sign_up(request: web.Request) -> web.Response:
     try:
         limit_client(request)
         async with request.app[DATABASE].connection() as connection:
-            seminar = await _seminar(request, connection)
+            seminar = await seminar_of(request, connection)
         given, wrong = _judge(typed, seminar, language_of(request))
         if given is None or wrong:
             return await _form_again(request, typed, wrong)
         limit_address(request, given.email)
-        async with request.app[DATABASE].transaction() as connection:
-            outcome = await admitted(request, connection, given)
+        outcome = await admitted(request, given)
     except RateLimitedError as error:
-        return await _form_later(request, typed, error)
+        return await _form_later(request, typed, error.status, minutes=error.minutes, headers=error.headers)
+    except OverloadedError:
+        return await _form_later(request, typed, 503, minutes=1, headers=RETRY_AFTER, crowded=True)
     except UnfitError as error:  # the organisers have changed their questions meanwhile
         return await _form_again(request, typed, {fault.field: fault.text for fault in error.faults})
-    except commands.UnknownSeminarError:
+    except UnknownSeminarError:
         raise not_found("seminar") from None
     except RefusedError:
         return await _form_again(request, typed, {"attendance": "refused"}, status=409)
@@ -116,7 +119,7 @@ def filled(typed: Mapping[str, str]) -> dict[str, Any]:
 
 
 async def _form(request: web.Request, connection: Connection, typed: Mapping[str, str]) -> dict[str, Any]:
-    seminar = await _seminar(request, connection)
+    seminar = await seminar_of(request, connection)
     now = request.app[CLOCK].now()
     mode = seminar.attendance.get(Attendance.IN_PERSON)
     taken = {attendance: await store.taken(connection, seminar.slug, attendance) for attendance in seminar.attendance}
@@ -127,6 +130,7 @@ async def _form(request: web.Request, connection: Connection, typed: Mapping[str
         "typed": {"language": language_of(request)} | dict(typed),
         "wrong": {},
         "minutes": 0,
+        "crowded": False,
         "refusals": {
             attendance: refuse(seminar, attendance, now, taken.get(attendance, 0)) for attendance in Attendance
         },
@@ -147,22 +151,25 @@ async def _form_again(
     return render(request, "sign_up.html", context | {"wrong": wrong}, status=status)
 
 
-async def _form_later(request: web.Request, typed: Mapping[str, str], limited: RateLimitedError) -> web.Response:
-    """Show the form with all that was typed, to be sent when there is room."""
+async def _form_later(
+    request: web.Request, typed: Mapping[str, str], status: int, *, headers: Mapping[str, str], **said: Any
+) -> web.Response:
+    """Show the form with all that was typed, to be sent when there is room; `said` is what the page says of that."""
     async with request.app[DATABASE].connection() as connection:
-        context = await _form(request, connection, typed) | {"minutes": limited.minutes}
-    response = render(request, "sign_up.html", context, status=limited.status)
-    response.headers.update(limited.headers)
+        context = await _form(request, connection, typed) | said
+    response = render(request, "sign_up.html", context, status=status)
+    response.headers.update(headers)
     return response
 
 
 async def about_seminar(request: web.Request) -> dict[str, Any]:
     """Return what a page knows that knows nobody; raises a 404 Problem for a seminar that is unknown here."""
     async with request.app[DATABASE].connection() as connection:
-        return {"seminar": await _seminar(request, connection)}
+        return {"seminar": await seminar_of(request, connection)}
 
 
-async def _seminar(request: web.Request, connection: Connection) -> SeminarSnapshot:
+async def seminar_of(request: web.Request, connection: Connection) -> SeminarSnapshot:
+    """Return the seminar that the address names; raises a 404 Problem."""
     seminar = await store.get_seminar(connection, request.match_info["slug"])
     if seminar is None:
         raise not_found("seminar")

@@ -1,15 +1,19 @@
 """Every SQL statement of registration."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from services.registration.model import Details, Registration
+from services.registration.admission import Standing
+from services.registration.model import Details, Registration, email_key
 from shared.database import Connection
 from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
+
+SEMINARS = 100  # that are held as they were last read
 
 COLUMNS = (
     "id, seminar, version, status, attendance, name, email, organisation, municipality, role, dietary_needs,"
@@ -18,12 +22,9 @@ COLUMNS = (
 )
 DETAILS = tuple(Details.model_fields)
 ATTENDED = ("attendance", "dietary_needs", "accessibility_needs", "headcount", "online_meanwhile", "answers")
+# A lookup for each key: joined, the table may be read from end to end.
+STANDING_WITH_KEY = "(SELECT id FROM registrations WHERE seminar = $1 AND email_key = key AND status <> 'cancelled')"
 CORRECTED = tuple(field for field in DETAILS if field not in ("email", "attendance"))
-
-
-def email_key(email: str) -> str:
-    """Return what two spellings of one address have in common."""
-    return email.strip().casefold()
 
 
 def to_registration(row: asyncpg.Record | None) -> Registration:
@@ -69,57 +70,45 @@ async def keep_seminar(connection: Connection, seminar: SeminarSnapshot) -> bool
 
 async def get_seminar(connection: Connection, slug: str) -> SeminarSnapshot | None:
     """Return registration's copy of the seminar."""
-    snapshot = await connection.fetchval("SELECT snapshot FROM seminars WHERE slug = $1", slug)
-    return SeminarSnapshot.model_validate(snapshot) if snapshot else None
+    snapshot = await connection.fetchval("SELECT snapshot::text FROM seminars WHERE slug = $1", slug)
+    return to_seminar(snapshot) if snapshot else None
 
 
 async def lock_seminar(connection: Connection, slug: str) -> SeminarSnapshot | None:
     """Return the seminar and keep its seats to this transaction until the commit."""
-    snapshot = await connection.fetchval("SELECT snapshot FROM seminars WHERE slug = $1 FOR NO KEY UPDATE", slug)
-    return SeminarSnapshot.model_validate(snapshot) if snapshot else None
+    snapshot = await connection.fetchval("SELECT snapshot::text FROM seminars WHERE slug = $1 FOR NO KEY UPDATE", slug)
+    return to_seminar(snapshot) if snapshot else None
+
+
+@lru_cache(maxsize=SEMINARS)
+def to_seminar(snapshot: str) -> SeminarSnapshot:
+    """Return the seminar, which is read once: the same text is the same seminar."""
+    return SeminarSnapshot.model_validate_json(snapshot)
 
 
 # --- registrations ---
 
 
+async def standings(connection: Connection, seminar: str) -> dict[Attendance, Standing]:
+    """Return how many there are for each way to attend."""
+    rows = await connection.fetch(
+        "SELECT attendance, confirmed, waitlisted, meanwhile FROM standings WHERE seminar = $1", seminar
+    )
+    return standings_in(map(tuple, rows))
+
+
+def standings_in(rows: Iterable[tuple[Any, ...]]) -> dict[Attendance, Standing]:
+    """Return what rows of counts say; who waits and attends online meanwhile has a seat there too."""
+    counts = {Attendance(attendance): numbers for attendance, *numbers in rows}
+    met = {way: Standing(*counts.get(way, (0, 0, 0))[:2]) for way in Attendance}
+    meanwhile = sum(numbers[2] for numbers in counts.values())
+    online = met[Attendance.ONLINE]
+    return met | {Attendance.ONLINE: online._replace(confirmed=online.confirmed + meanwhile)}
+
+
 async def taken(connection: Connection, seminar: str, attendance: Attendance) -> int:
     """Count the seats that are occupied or queued for; who waits and attends online meanwhile has one there too."""
-    return int(
-        await connection.fetchval(
-            "SELECT (SELECT count(*) FROM registrations"
-            "   WHERE seminar = $1 AND attendance = $2 AND status IN ('confirmed', 'waitlisted'))"
-            " + (SELECT count(*) FROM registrations WHERE seminar = $1 AND attendance <> $2 AND status = 'waitlisted'"
-            " AND online_meanwhile AND $2 = 'online')",
-            seminar,
-            attendance,
-        )
-    )
-
-
-async def insert(
-    connection: Connection,
-    registration: UUID,
-    seminar: str,
-    details: Details,
-    status: RegistrationStatus,
-    now: datetime,
-) -> Registration | None:
-    """Add a registration; None if one with that address stands already."""
-    row = await connection.fetchrow(
-        "INSERT INTO registrations (id, seminar, status, email_key, registered_at, confirmed_at, queued_at,"
-        f" {', '.join(DETAILS)})"
-        " VALUES ($1, $2, $3, $4, $5::timestamptz, CASE WHEN $3 = 'confirmed' OR $6 THEN $5::timestamptz END,"
-        f" CASE WHEN $3 = 'waitlisted' THEN nextval('queue_places') END, {placeholders(DETAILS, after=6)})"
-        f" ON CONFLICT (seminar, email_key) WHERE status <> 'cancelled' DO NOTHING RETURNING {COLUMNS}",
-        registration,
-        seminar,
-        status,
-        email_key(details.email),
-        now,
-        details.online_meanwhile,
-        *values(details, DETAILS),
-    )
-    return to_registration(row) if row else None
+    return (await standings(connection, seminar))[attendance].taken
 
 
 def placeholders(fields: Sequence[str], after: int) -> str:
@@ -129,22 +118,21 @@ def placeholders(fields: Sequence[str], after: int) -> str:
 
 def values(details: Details, fields: Sequence[str]) -> list[Any]:
     """Return what stands in the columns of `fields`."""
-    kept = details.model_dump()
-    return [kept[field] for field in fields]
+    return [getattr(details, field) for field in fields]
 
 
-async def request_link(
-    connection: Connection, seminar: str, email: str, today: date, most: int
-) -> asyncpg.Record | None:
-    """Count a request for the link of what stands for the address; None after `most` on one day."""
-    return await connection.fetchrow(
+async def request_links(
+    connection: Connection, seminar: str, keys: Sequence[str], today: date, most: int
+) -> list[asyncpg.Record]:
+    """Count a request for the link of what stands for each address, by its key; none after `most` on one day."""
+    return await connection.fetch(
         "UPDATE registrations SET link_requests = link_requests + 1, links_sent_on = $3,"
         " links_sent = CASE WHEN links_sent_on = $3 THEN links_sent + 1 ELSE 1 END"
-        " WHERE seminar = $1 AND email_key = $2 AND status <> 'cancelled'"
+        f" WHERE id = ANY(ARRAY(SELECT {STANDING_WITH_KEY} FROM unnest($2::text[]) AS key))"
         " AND (links_sent_on IS DISTINCT FROM $3 OR links_sent < $4)"
         f" RETURNING link_requests, {COLUMNS}",
         seminar,
-        email_key(email),
+        keys,
         today,
         most,
     )
@@ -242,30 +230,6 @@ async def count_cancelled(connection: Connection, seminar: str) -> int:
     )
 
 
-# --- idempotency keys ---
-
-
-async def lock_key(connection: Connection, key: str) -> bool:
-    """Keep the key to this transaction; False if another holds it."""
-    return bool(await connection.fetchval("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 1))", key))
-
-
-async def kept_answer(connection: Connection, key: str) -> asyncpg.Record | None:
-    """Return what was answered to the key before."""
-    return await connection.fetchrow("SELECT body_hash, status, answer FROM idempotency_keys WHERE key = $1", key)
-
-
-async def keep_answer(connection: Connection, key: str, body_hash: bytes, status: int, answer: dict[str, Any]) -> None:
-    """Remember the answer to the key."""
-    await connection.execute(
-        "INSERT INTO idempotency_keys (key, body_hash, status, answer) VALUES ($1, $2, $3, $4)",
-        key,
-        body_hash,
-        status,
-        answer,
-    )
-
-
 async def forget_old_keys(connection: Connection) -> None:
-    """Delete keys after their 24 hours."""
+    """Delete idempotency keys after their 24 hours."""
     await connection.execute("DELETE FROM idempotency_keys WHERE stored_at < clock_timestamp() - interval '24 hours'")

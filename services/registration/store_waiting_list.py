@@ -1,55 +1,42 @@
 """The statements of the waiting list."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from services.registration.admission import Standing
 from services.registration.model import Registration
-from services.registration.store import COLUMNS, to_registration
+from services.registration.store import COLUMNS, standings, to_registration
 from shared.database import Connection
 from shared.messages import Attendance
 
 
-class Standing(NamedTuple):
-    """How many there are for one way to attend."""
-
-    confirmed: int
-    waitlisted: int
-
-
 async def standing(connection: Connection, seminar: str, attendance: Attendance) -> Standing:
     """Count who has a seat, be it until they get one elsewhere, and who waits for one."""
-    row = await connection.fetchrow(
-        "SELECT (SELECT count(*) FROM registrations WHERE seminar = $1 AND attendance = $2 AND status = 'confirmed')"
-        " + (SELECT count(*) FROM registrations WHERE seminar = $1 AND attendance <> $2 AND status = 'waitlisted'"
-        " AND online_meanwhile AND $2 = 'online') AS confirmed,"
-        " (SELECT count(*) FROM registrations WHERE seminar = $1 AND attendance = $2 AND status = 'waitlisted')"
-        " AS waitlisted",
-        seminar,
-        attendance,
-    )
-    return Standing(**row) if row else Standing(0, 0)
+    return (await standings(connection, seminar))[attendance]
 
 
 async def count_meanwhile(connection: Connection, seminar: str) -> int:
     """Count who waits for a seat in the room and attends online until there is one."""
-    return int(
-        await connection.fetchval(
-            "SELECT count(*) FROM registrations WHERE seminar = $1 AND status = 'waitlisted' AND online_meanwhile",
-            seminar,
-        )
-    )
+    found = await connection.fetchval("SELECT sum(meanwhile) FROM standings WHERE seminar = $1", seminar)
+    return int(found or 0)
 
 
 async def place_in_queue(connection: Connection, registration: UUID) -> int | None:
     """Return the place in the waiting list, from 1, or None for who does not wait."""
-    place = await connection.fetchval(
-        "SELECT (SELECT count(*) FROM registrations o WHERE o.seminar = r.seminar AND o.attendance = r.attendance"
-        " AND o.queued_at <= r.queued_at)"
-        " FROM registrations r WHERE r.id = $1 AND r.queued_at IS NOT NULL",
-        registration,
+    return (await places_in_queue(connection, [registration])).get(registration)
+
+
+async def places_in_queue(connection: Connection, registrations: Sequence[UUID]) -> dict[UUID, int]:
+    """Return the places in the waiting list, from 1, of those who wait."""
+    rows = await connection.fetch(
+        "SELECT id, (SELECT count(*) FROM registrations o WHERE o.seminar = r.seminar"
+        " AND o.attendance = r.attendance AND o.queued_at <= r.queued_at) AS place"
+        " FROM registrations r WHERE r.id = ANY($1) AND r.queued_at IS NOT NULL",
+        registrations,
     )
-    return int(place) if place is not None else None
+    return {row["id"]: row["place"] for row in rows}
 
 
 async def promote(

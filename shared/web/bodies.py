@@ -68,7 +68,7 @@ async def _parse(request: web.Request, most: int | None) -> Any:
     body = await request.read()
     _hold_to(most, len(body))
     try:
-        return json.loads(body, parse_constant=_no_number, object_pairs_hook=_once_each)
+        return DECODER.decode(body.decode())
     except (ValueError, RecursionError) as error:
         raise Problem(400, "not-json", "The body is not JSON") from error
 
@@ -84,6 +84,9 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) != len(pairs):
         raise ValueError("a name stands twice")
     return fields
+
+
+DECODER = json.JSONDecoder(parse_constant=_no_number, object_pairs_hook=_once_each)
 
 
 def _hold_to(most: int | None, size: int | None) -> None:

@@ -1,4 +1,4 @@
-"""What an application holds, by name and type."""
+"""What an application and a request hold, by name and type."""
 
 from aiohttp import web
 
@@ -13,3 +13,4 @@ CLOCK = web.AppKey("CLOCK", Clock)
 DATABASE = web.AppKey("DATABASE", Database)
 BACKGROUND = web.AppKey("BACKGROUND", Background)
 METRICS = web.AppKey("METRICS", Metrics)
+REQUEST_ID = web.RequestKey("REQUEST_ID", str)

@@ -7,6 +7,7 @@ answered alike. `exempt` clients and, under `RATE_LIMIT=off`, all are let throug
 
 import math
 import time
+from functools import lru_cache, partial
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ from shared.limits import Limit, Limits, Meter
 from shared.web.clients import Networks, client_address, is_within, subscriber
 from shared.web.problems import Problem
 
+CLIENTS = 4096  # whose addresses need not be read anew
 OWN_TRIES = 2  # for an address, by a client, when others have used up what it has
 
 
@@ -35,8 +37,8 @@ class Limiter:
     """What one process counts of a service's clients; `now` is monotonic, in seconds."""
 
     def __init__(self, limits: Limits, proxies: Networks = ()) -> None:
-        self.proxies = proxies
-        self._exempt = limits.exempt
+        self._is_exempt = lru_cache(CLIENTS)(partial(is_within, networks=limits.exempt))
+        self.client_address = lru_cache(CLIENTS)(partial(client_address, trusted=proxies))
         self._clients = limits.client and Meter(limits.client)
         self._addresses = limits.address and Meter(limits.address)
         self._own = limits.address and Meter(Limit(OWN_TRIES, limits.address.seconds))
@@ -74,17 +76,14 @@ class Limiter:
         if self._wrong_tokens is not None:
             self._wrong_tokens.count(subscriber(client), now)
 
-    def _is_exempt(self, client: str) -> bool:
-        return bool(self._exempt) and is_within(client, self._exempt)
-
 
 LIMITER = web.AppKey("LIMITER", Limiter)
 
 
 def client_of(request: web.Request) -> str:
     """Return the client's address."""
-    forwarded = request.headers.getall("X-Forwarded-For", ())
-    return client_address(request.remote, forwarded, request.app[LIMITER].proxies)
+    forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
+    return request.app[LIMITER].client_address(request.remote, forwarded)
 
 
 def limit_client(request: web.Request) -> None:

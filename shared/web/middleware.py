@@ -13,12 +13,12 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from shared.logs import describe
-from shared.web.keys import METRICS
+from shared.web.keys import METRICS, REQUEST_ID
 from shared.web.pages import TEMPLATES, redirect, render
 from shared.web.problems import Problem, unavailable
 from shared.web.session import COOKIE
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+NAME = re.compile(r"[A-Za-z0-9._-]{8,64}")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 ERRORS = 400  # statuses from here on are errors (RFC 9110, 15)
 SECURITY_HEADERS = {
@@ -54,7 +54,8 @@ async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
     It has its name, or the one that it came with, in every log line and message that follows from it.
     """
     given = request.headers.get("X-Request-ID")
-    name = given if given and REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+    name = given if given and NAME.fullmatch(given) else f"{getrandbits(128):032x}"
+    request[REQUEST_ID] = name
     began = request.app[METRICS].begin()
     structlog.contextvars.bind_contextvars(correlation_id=name)  # until the connection's next request has another
     try:

@@ -1,7 +1,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import NamedTuple
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer, unused_port
@@ -60,6 +62,7 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
         ("/api/registrations", "registration"),
         ("/api/registrations/mine", "registration"),
         ("/organiser/registrations/x", "registration"),
+        ("/organiser/check-in/ticket", "registration"),
         ("/api/emails", "notification"),
         ("/api/reminders", "notification"),
         ("/api/rehearsals", "notification"),
@@ -119,3 +122,65 @@ async def test_health_is_every_services_together(client: Client) -> None:
         "status": "unready",
         "services": {"catalog": True, "registration": True, "notification": False},
     }
+
+
+# --- answers that go on ---
+
+
+class Source(NamedTuple):
+    """A service behind the proxy that sends what a test puts in, until it is told to break off."""
+
+    front: Client
+    sent: asyncio.Queue[bytes | None]
+
+
+@pytest.fixture
+async def source() -> AsyncIterator[Source]:
+    sent: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    async def events(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        while chunk := await sent.get():
+            await response.write(chunk)
+        assert request.transport
+        request.transport.abort()
+        return response
+
+    upstream, front = web.Application(), web.Application(middlewares=MIDDLEWARES)
+    upstream.add_routes([web.get("/{path:.*}", events)])
+    front[METRICS] = Metrics()
+    async with TestServer(upstream) as server:
+        proxy.add_proxy(front, dict.fromkeys(("catalog", "registration", "notification"), server.make_url("/")))
+        async with TestClient(TestServer(front)) as client:
+            yield Source(client, sent)
+        sent.put_nowait(None)
+
+
+async def test_what_a_service_sends_bit_by_bit_passes_bit_by_bit(source: Source) -> None:
+    async with asyncio.timeout(10), source.front.get("/") as answer:
+        for part in (b"data: 1\n\n", b"data: 2\n\n"):
+            source.sent.put_nowait(part)
+
+            assert await answer.content.readuntil(b"\n\n") == part
+
+
+async def test_an_answer_that_goes_on_does_not_keep_the_proxy_from_ending(source: Source) -> None:
+    async with source.front.get("/") as answer:
+        source.sent.put_nowait(b"data: 1\n\n")
+        await answer.content.readuntil(b"\n\n")
+
+        async with asyncio.timeout(5):
+            await source.front.server.close()
+            with pytest.raises(aiohttp.ClientError):
+                await answer.content.read()
+
+
+async def test_an_answer_that_its_service_broke_off_is_not_taken_for_the_whole(source: Source) -> None:
+    async with asyncio.timeout(10), source.front.get("/") as answer:
+        source.sent.put_nowait(b"data: 1\n\n")
+        await answer.content.readuntil(b"\n\n")
+        source.sent.put_nowait(None)
+
+        with pytest.raises(aiohttp.ClientError):
+            await answer.content.read()

@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from tests.integration.registration.door import Hall, hall_on
 from tests.integration.registration.seminar import Seminar, opened
 
 
@@ -16,3 +17,11 @@ async def seminar(url: str) -> AsyncIterator[Seminar]:
         known = Seminar(database)
         await known.revise(capacity=2)
         yield known
+
+
+@pytest.fixture
+async def hall(url: str) -> AsyncIterator[Hall]:
+    """Know the seminar, with two seats in the room."""
+    async with hall_on(url) as hall:
+        await hall.learn(capacity=2)
+        yield hall

@@ -1,5 +1,6 @@
 """A seminar in a database of registration's, and what people do with it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -7,9 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from services.registration import commands, store, store_waiting_list
-from services.registration.commands import Outcome
 from services.registration.model import Details, Registration
 from services.registration.pages import switched
+from services.registration.signing_up import Outcome
 from shared.database import Connection, Database, open_database
 from shared.messages import Attendance, Message, RegistrationSnapshot, RegistrationStatus
 from tests.factories import NOW, SLUG, make_sign_up, make_snapshot
@@ -90,3 +91,16 @@ def of(message: Message) -> RegistrationSnapshot:
 async def opened(url: str, connections: int = 10) -> AsyncIterator[Database]:
     async with open_database(url, connections=connections) as database:
         yield database
+
+
+async def blocked(connection: Any, number: int) -> list[int]:
+    """Return who waits for a lock, once that are so many."""
+    async with asyncio.timeout(10):
+        while True:
+            await connection.execute("SELECT pg_stat_clear_snapshot()")
+            rows = await connection.fetch(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if len(rows) >= number:
+                return [row["pid"] for row in rows]
+            await asyncio.sleep(0.005)

@@ -19,6 +19,7 @@ from aiohttp import ClientResponse
 from local.postgres import Postgres
 from services.registration import api, commands, pages
 from services.registration.app import build
+from services.registration.group_commit import GROUP_COMMIT
 from services.registration.links import LIFETIME
 from services.registration.settings import Settings
 from shared.clock import MovableClock
@@ -44,6 +45,7 @@ from tests.factories import (
     served,
     tables_of,
 )
+from tests.integration.registration.seminar import blocked
 
 NewDatabase = Callable[[str], Awaitable[str]]
 
@@ -375,6 +377,45 @@ def lasting(answer: ClientResponse) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name not in OF_THE_MOMENT}
 
 
+# --- when more come than can be written ---
+
+
+async def test_when_too_many_wait_one_is_asked_to_come_back_and_keeps_what_one_typed(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.client.app[GROUP_COMMIT], "_room", 0)
+
+    by_program = await service.sign_up()
+    by_form = await service.sign_up_by_form(BROWSER | {"Accept-Language": "en"}, name="Åse")
+    page = await by_form.text()
+
+    assert (await problem(by_program, 503))["type"] == "/problems/unavailable"
+    assert by_program.headers["Retry-After"] == by_form.headers["Retry-After"] == "2"
+    assert (by_form.status, "Very many are signing up just now." in page, "Åse" in page) == (503, True, True)
+
+
+async def test_who_hangs_up_meanwhile_is_signed_up_before_the_service_ends(new_database: NewDatabase) -> None:
+    url = await new_database("registration")
+    other = await asyncpg.connect(url)
+    async with running(url, RecordingBus()) as service:
+        await service.learn()
+        hold = other.transaction()
+        await hold.start()
+        await other.execute("SELECT FROM seminars FOR UPDATE")
+        first = asyncio.ensure_future(service.sign_up())
+        await blocked(other, 1)
+        second = asyncio.ensure_future(service.sign_up(email="ola@example.org"))
+        await eventually(lambda: service.client.app[GROUP_COMMIT]._waiting == 2)
+        for hanging_up in (first, second):
+            hanging_up.cancel()
+        server = service.client.server.runner.server  # type: ignore[union-attr] # it runs
+        await eventually(lambda: not server.connections)  # type: ignore[union-attr] # the same
+        asyncio.get_running_loop().call_later(0.1, asyncio.ensure_future, hold.rollback())
+
+    assert await other.fetchval("SELECT count(*) FROM registrations") == 2
+    await other.close()
+
+
 # --- the same request again ---
 
 KEY = {"Idempotency-Key": "b2c1a0"}
@@ -642,7 +683,7 @@ async def test_after_the_end_there_is_nothing_to_cancel(service: Service) -> Non
 
 # --- for organisers ---
 
-OF_ORGANISERS = [f"{SIGN_UP}{path}?seminar={SLUG}" for path in ("", "/summary", "/export.csv")]
+OF_ORGANISERS = [f"{SIGN_UP}{path}?seminar={SLUG}" for path in ("", "/summary", "/export.csv", "/export.xlsx")]
 
 
 @pytest.mark.parametrize("path", OF_ORGANISERS)

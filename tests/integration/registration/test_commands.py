@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.registration import commands, store
-from services.registration.commands import UnknownSeminarError, VersionConflictError
+from services.registration.commands import VersionConflictError
 from services.registration.model import Details, Refusal, RefusedError
 from services.registration.pages import switched
+from services.registration.signing_up import UnknownSeminarError
 from shared.database import Connection
 from shared.messages import Attendance, RegistrationStatus
 from tests.factories import DEADLINE, END, NOW, SLUG, make_sign_up, make_snapshot

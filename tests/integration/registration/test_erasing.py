@@ -10,9 +10,9 @@ import pytest
 
 from services.registration import commands
 from services.registration.app import build
-from services.registration.commands import LINKS_A_DAY
 from services.registration.consumers import QUEUE
 from services.registration.settings import Settings
+from services.registration.signing_up import LINKS_A_DAY
 from shared.clock import MovableClock
 from shared.messages import Message
 from shared.tokens import Link, sign

@@ -11,6 +11,7 @@ import pytest
 from services.registration import commands
 from services.registration.app import build
 from services.registration.settings import Settings
+from services.registration.store_audit import audit_log
 from shared.clock import MovableClock
 from shared.messages import RegistrationSnapshot
 from shared.tokens import Link, sign
@@ -88,6 +89,14 @@ async def test_the_address_is_corrected_and_the_others_are_told_by_whom(desk: De
     before, after = await desk.told()
     assert (before.email, before.version, before.link_version) == (WRONG, 1, 1)
     assert (after.email, after.version, after.link_version, after.cause) == (RIGHT, 2, 2, "organiser")
+    async with desk.client.app[DATABASE].connection() as connection:
+        (line,) = await audit_log(connection, SLUG, None, 9)
+    assert (line.deed.by, line.deed.action, line.deed.registration, line.deed.fields) == (
+        "Plan",
+        "correct",
+        desk.id,
+        ("email",),
+    )
 
 
 async def test_the_wrong_recipients_link_dies_and_the_new_one_works(desk: Desk) -> None:

@@ -1,7 +1,7 @@
 """Filling a skeleton gives the bytes that rendering everything for the person would, and nothing breaks out of them."""
 
 import email
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.policy import compat32, default
@@ -209,3 +209,36 @@ def test_a_norwegian_domain_is_written_as_every_server_knows_it() -> None:
     content = RENDERER.render(IDENTIFIER, make_claimed(email="kari@blåbær.no"), BEGINNING)
 
     assert b"<kari@xn--blbr-roah.no>" in content
+
+
+TICKETED = (Kind.CONFIRMATION, Kind.PROMOTED, Kind.SWITCHED, Kind.CHANGED, Kind.LINK_AGAIN, Kind.REMINDER)
+
+
+@pytest.mark.parametrize("kind", TICKETED)
+def test_who_has_a_seat_gets_the_way_to_their_ticket_in_text_and_html(kind: Kind) -> None:
+    claimed = make_claimed(kind, attendance=Attendance.IN_PERSON)
+    ticket = f"{RENDERER.values(IDENTIFIER, claimed, BEGINNING)['my']}/ticket"
+
+    message = parsed(RENDERER.render(IDENTIFIER, claimed, BEGINNING))
+
+    assert f"Billetten din til inngangen:\n{ticket}\n" in said(message, "plain").replace("\r\n", "\n")
+    assert f'href="{ticket}"' in said(message, "html")
+
+
+@pytest.mark.parametrize(
+    ("kind", "person", "now"),
+    [
+        (Kind.CONFIRMATION, {"attendance": Attendance.ONLINE}, BEGINNING),
+        (Kind.CHANGED, {"attendance": Attendance.IN_PERSON, "status": RegistrationStatus.WAITLISTED}, BEGINNING),
+        (Kind.LINK_AGAIN, {"attendance": Attendance.IN_PERSON, "status": RegistrationStatus.CANCELLED}, BEGINNING),
+        (Kind.CANCELLED, {"attendance": Attendance.IN_PERSON}, BEGINNING),
+        (Kind.SEMINAR_CANCELLED, {"attendance": Attendance.IN_PERSON}, BEGINNING),
+        (Kind.REMINDER, {"attendance": Attendance.IN_PERSON}, END),
+        (Kind.LINK_AGAIN, {"attendance": Attendance.IN_PERSON}, END),
+        (Kind.RECORDING, {"attendance": Attendance.IN_PERSON}, END),
+    ],
+)
+def test_nobody_else_is_told_of_a_ticket(kind: Kind, person: dict[str, Any], now: datetime) -> None:
+    message = parsed(RENDERER.render(IDENTIFIER, make_claimed(kind, **person), now))
+
+    assert "/ticket" not in said(message, "plain") + said(message, "html")

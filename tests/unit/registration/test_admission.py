@@ -1,4 +1,4 @@
-"""Who is admitted, what people may tell of themselves, and what a spreadsheet makes of it."""
+"""Who is admitted, and what people may tell of themselves."""
 
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -9,17 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.registration.api import cell
 from services.registration.model import (
     MOST_PROMOTED,
     Refusal,
     RefusedError,
     admit,
+    email_key,
     free_seats,
     refuse,
     snapshot,
 )
-from services.registration.store import email_key
 from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
 from shared.web.problems import field_errors
 from tests.factories import (
@@ -328,22 +327,3 @@ def test_the_others_are_told_nothing_of_diets_and_organisations() -> None:
 
     assert not any(secret in told.model_dump_json() for secret in ("nut allergy", "Solund", "4636"))
     assert (told.name, told.email, told.place, told.link_request) == ("Kari Nordmann", "kari@example.org", 3, 2)
-
-
-# --- a cell of a spreadsheet ---
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+47 22 24 90 90", "-1", "@SUM(A1)", "\t=1", "\r=1"])
-def test_a_cell_that_a_spreadsheet_would_take_for_a_formula_is_quoted(text: str) -> None:
-    assert cell(text) == f"'{text}"
-
-
-@pytest.mark.parametrize(("value", "text"), [(None, ""), (12, "12"), ("Kari", "Kari"), ("a=b", "a=b"), ("", "")])
-def test_any_other_cell_is_left_as_it_is(value: object, text: str) -> None:
-    assert cell(value) == text
-
-
-@UNHURRIED
-@given(st.none() | st.integers() | st.text())
-def test_no_cell_begins_like_a_formula(value: object) -> None:
-    assert not cell(value).startswith(("=", "+", "-", "@", "\t", "\r"))

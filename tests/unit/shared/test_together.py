@@ -65,3 +65,48 @@ async def test_who_no_longer_waits_takes_nothing_from_the_others() -> None:
     assert await patient == 4
     with pytest.raises(asyncio.CancelledError):
         await impatient
+
+
+async def test_without_lingering_who_comes_after_a_crowd_is_called_for_at_once() -> None:
+    calls = Calls()
+    together = Together(calls, linger=0)
+    await asyncio.gather(*(together.submit(item) for item in (1, 2, 3)))
+
+    late = together.submit(4)
+    await asyncio.sleep(0)
+
+    assert calls.seen == [[1, 2, 3], [4]]
+    assert await late == 8
+
+
+async def test_of_several_only_so_many_call_at_once_and_who_waits_for_a_turn_is_joined() -> None:
+    turns, calls = asyncio.Semaphore(1), Calls()
+    one, other = (Together(calls, linger=0, turns=turns) for _ in range(2))
+    calls.may_go_on.clear()
+    first, second = one.submit(1), other.submit(2)
+    await asyncio.sleep(0)
+    third = other.submit(3)
+    await asyncio.sleep(0)
+    assert calls.seen == [[1]]
+
+    calls.may_go_on.set()
+
+    assert list(await asyncio.gather(first, second, third)) == [2, 4, 6]
+    assert calls.seen == [[1], [2, 3]]
+
+
+async def test_idle_is_when_nobody_waits_any_more() -> None:
+    calls = Calls()
+    together = Together(calls)
+    calls.may_go_on.clear()
+    submitted = [together.submit(1)]
+    await asyncio.sleep(0)
+    submitted.append(together.submit(2))
+    idle = asyncio.ensure_future(together.idle())
+    await asyncio.sleep(0)
+    assert not idle.done()
+
+    calls.may_go_on.set()
+    await idle
+
+    assert all(future.done() for future in submitted)
