@@ -1,10 +1,12 @@
 """What notification's API answers, and what stands in its queries."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from services.notification.model import Kind, State
+from pydantic import AfterValidator, WithJsonSchema
+
+from services.notification.model import TO_PEOPLE, Kind, State
 from shared.messages import Attendance, Language
 from shared.web.bodies import AnswerBody
 from shared.web.queries import Query
@@ -75,11 +77,17 @@ class Reminders(AnswerBody):
     next: None = None
 
 
+def _told(kind: Kind) -> Kind:
+    if kind not in TO_PEOPLE:
+        raise ValueError(f"must be one of {', '.join(TO_PEOPLE)}")
+    return kind
+
+
 class PreviewRequest(Query):
     """Which e-mail to show, and as whoever attends so and reads this language would get it."""
 
     seminar: str
-    kind: Kind
+    kind: Annotated[Kind, AfterValidator(_told), WithJsonSchema({"type": "string", "enum": list(TO_PEOPLE)})]
     attendance: Attendance
     language: Language
     rule: str | None = None

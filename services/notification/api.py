@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 from aiohttp import web
 
-from services.notification import commands, store
+from services.notification import commands, store, store_passages
 from services.notification.answers import Email, Emails, PreviewRequest, Reminder, Reminders, Retried
 from services.notification.change import AnnouncedError, CancelledError
 from services.notification.model import State
@@ -93,7 +93,7 @@ async def rehearse(request: web.Request) -> web.Response:
     if foreseen is None:
         detail = "Notification has never heard of it: it does not exist, or it is a draft, of which nobody is told"
         raise Problem(404, "not-found", "There is no such seminar", detail=detail)
-    return json_answer(_rehearsal(foreseen, request.app[RENDERER]))
+    return json_answer(rehearsed(foreseen, request.app[RENDERER]))
 
 
 async def preview(request: web.Request) -> web.Response:
@@ -103,14 +103,18 @@ async def preview(request: web.Request) -> web.Response:
     async with request.app[DATABASE].snapshot() as connection:
         seminar = await _asked_seminar(request, connection)
         rules = await store.get_rules(connection, seminar.slug)
+        passage = await store_passages.get(connection, seminar.slug, given.kind)
     moments = [rule.due_at for rule in rules if rule.rule == given.rule and rule.attendance is given.attendance]
     if given.rule and not moments:
         raise not_found("reminder")
-    email = sample(seminar, given.kind, given.attendance, given.language)
-    return _shown(request, request.app[RENDERER].render(NOBODY, email, max([request.app[CLOCK].now(), *moments])))
+    email = sample(seminar, given.kind, given.attendance, given.language)._replace(
+        passage=passage.texts.get(given.language, "")
+    )
+    return shown(request, request.app[RENDERER].render(NOBODY, email, max([request.app[CLOCK].now(), *moments])))
 
 
-def _shown(request: web.Request, content: bytes) -> web.Response:
+def shown(request: web.Request, content: bytes) -> web.Response:
+    """Return the part of the e-mail that is asked for, as a document that may do nothing."""
     accepted = request.headers.get("Accept", "")
     form = "plain" if "text/plain" in accepted and "text/html" not in accepted else "html"
     message = message_from_bytes(content, policy=default)
@@ -119,7 +123,8 @@ def _shown(request: web.Request, content: bytes) -> web.Response:
     return web.Response(text=part.get_content() if part else "", content_type=f"text/{form}", headers=headers)
 
 
-def _rehearsal(foreseen: Foreseen, renderer: Renderer) -> Rehearsal:
+def rehearsed(foreseen: Foreseen, renderer: Renderer) -> Rehearsal:
+    """Return what is foreseen as it is answered, with the subject of each e-mail and a link to its preview."""
     items = tuple(
         _rehearsed(foreseen, email, recipients, renderer) for email, recipients in sorted(foreseen.emails.items())
     )

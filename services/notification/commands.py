@@ -3,12 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from services.notification import store, store_claims, store_inbound
+from services.notification import store, store_claims, store_deeds, store_inbound
 from services.notification.bounces import Bounced
 from services.notification.change import Change
-from services.notification.model import QUIET, Kind, attends, consequences, owed
+from services.notification.model import QUIET, SAYS_HOW_ONE_STANDS, Kind, attends, consequences, owed
 from services.notification.rehearsal import Batch, Foreseen, Outlook, compare, foresee, outgoing
 from services.notification.rendering import ascii_address, message_id
+from services.notification.store_deeds import Deed
 from shared import outbox
 from shared.database import Connection
 from shared.logs import redact
@@ -66,6 +67,10 @@ async def learn_of_registration(
     await store.keep_registration(connection, registration)
     if kind := owed(known, registration):
         await store.supersede_changes(connection, registration.id)
+        if known and known.email != registration.email:
+            await store.supersede_misdirected(connection, registration.id, SAYS_HOW_ONE_STANDS)
+            deed = Deed(now, "", "correct_address", registration.seminar, registration.id)
+            await store_deeds.audit(connection, deed)
         due_at = now + QUIET if kind is Kind.CHANGED else now
         await store.insert_email(connection, registration, kind, registration.version, due_at, correlation_id)
     if attends(registration):

@@ -26,6 +26,10 @@ class Kind(StrEnum):
     SEMINAR_CHANGED = "seminar_changed"
     SEMINAR_CANCELLED = "seminar_cancelled"
     RECORDING = "recording"
+    PREVIEW = "preview"  # another kind, as an organiser sends it to themselves
+
+
+TO_PEOPLE = tuple(kind for kind in Kind if kind is not Kind.PREVIEW)
 
 
 class State(StrEnum):
@@ -45,6 +49,8 @@ def owed(told: RegistrationSnapshot | None, now: RegistrationSnapshot) -> Kind |
     """Return the e-mail that brings somebody from what they were told last to how their registration stands now."""
     if told and told.status is RegistrationStatus.WAITLISTED and now.cause == "cut_off" != told.cause:
         return Kind.CUT_OFF
+    if told and told.email != now.email:  # whoever reads there now has been told nothing
+        told = None
     if told and (told.status, told.attendance) == (now.status, now.attendance):
         return _owed_to_corrected(told, now)
     match now.status:
@@ -298,6 +304,13 @@ class Claimed(NamedTuple):
     rule_expires_at: datetime | None = None
     counted: bool = False  # whether those who came were checked in, so that who was not has missed it
     earlier: int = 0  # how far the address's calendar entry had come before it signed up anew
+    passage: str = ""  # what the organisers say besides, in the person's language
+    shows: Kind | None = None  # of a preview
+
+    @property
+    def says(self) -> Kind:
+        """The kind that its words are of."""
+        return self.shows or self.kind
 
 
 class Verdict(NamedTuple):
@@ -307,6 +320,8 @@ class Verdict(NamedTuple):
     reason: str
 
 
+SUPPRESSED = "the address does not take e-mail"
+UNSUBSCRIBED = "unsubscribed"
 NEWS = frozenset({Kind.REMINDER, Kind.SEMINAR_CHANGED, Kind.RECORDING})  # what unsubscribing covers
 
 
@@ -314,10 +329,12 @@ def close(email: Claimed, now: datetime) -> Verdict | None:
     """Return why the e-mail must not leave (any more), or None if it should."""
     if not email.registration.email:
         return Verdict(State.SKIPPED, "the recipient is erased")
+    if email.kind is Kind.PREVIEW:
+        return Verdict(State.FAILED, "not taken in time") if email.attempts > MOST_ATTEMPTS else None
     if email.suppressed:
-        return Verdict(State.SKIPPED, "the address does not take e-mail")
+        return Verdict(State.SKIPPED, SUPPRESSED)
     if email.unsubscribed and email.kind in NEWS:
-        return Verdict(State.SKIPPED, "unsubscribed")
+        return Verdict(State.SKIPPED, UNSUBSCRIBED)
     if email.seminar.status == "cancelled" and email.kind not in (Kind.SEMINAR_CANCELLED, Kind.CANCELLED):
         return Verdict(State.SKIPPED, "the seminar is cancelled")
     return _close_by_kind(email, now)

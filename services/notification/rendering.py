@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import idna
 from mjml import mjml2html
 
+from services.notification import passages
 from services.notification.addresses import reply_address
 from services.notification.mime import (
     Skeleton,
@@ -36,7 +37,7 @@ from shared.calendar import Entry, Method, calendar, uid
 from shared.lines import one_line
 from shared.messages import Attendance, Language, RegistrationStatus, SeminarSnapshot
 from shared.web.pages import environment, place_text
-from shared.web.texts import say
+from shared.web.texts import date_text, say, time_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 WITHDRAWN = frozenset({Kind.CANCELLED, Kind.SEMINAR_CANCELLED})
@@ -62,6 +63,8 @@ class Wording(NamedTuple):
     started: bool  # whether the seminar has, and is not over
     over: bool
     attended: str | None
+    passage: str = ""  # of the organisers', with its placeholders
+    test: bool = False  # whether an organiser has sent it to themselves
     name: str = BLANKS["name"]
 
 
@@ -69,7 +72,7 @@ def wording(email: Claimed, now: datetime) -> Wording:
     """Return what the e-mail's words depend on, as of `now`."""
     person, seminar = email.registration, email.seminar
     return Wording(
-        email.kind,
+        email.says,
         person.language,
         person.status,
         attends(person) or person.attendance,
@@ -81,6 +84,8 @@ def wording(email: Claimed, now: datetime) -> Wording:
         started=seminar.start <= now < seminar.end,
         over=now >= seminar.end,
         attended=_attended(email),
+        passage=email.passage,
+        test=email.kind is Kind.PREVIEW,
     )
 
 
@@ -89,7 +94,7 @@ def _method(words: Wording) -> Method | None:
 
     Who waits has an entry only if they attend online meanwhile; who has given up a place in order to wait, none more.
     """
-    if words.kind is Kind.DECLINED:  # they have taken it away themselves
+    if words.test or words.kind is Kind.DECLINED:  # an organiser's own entry stays; others have taken theirs away
         return None
     waits = words.status is RegistrationStatus.WAITLISTED and not words.online_meanwhile
     if waits:
@@ -206,6 +211,14 @@ class Renderer:
         return headers
 
     def _context(self, words: Wording, seminar: SeminarSnapshot, own: Mapping[str, str]) -> dict[str, Any]:
+        watch = self._watch(seminar, own)
+        values = {
+            "name": own["name"],
+            "seminar": say(seminar.title, words.language).text,
+            "start": ", ".join(text(seminar.start, seminar.zone, words.language) for text in (date_text, time_text)),
+            "link": watch,
+            "mine": own["my"],
+        }
         return {
             "seminar": seminar,
             "registration": words._replace(name=own["name"]),
@@ -214,7 +227,10 @@ class Renderer:
             "over": words.over,
             "attended": words.attended,
             "page": f"{self._settings.public_url}/seminars/{seminar.slug}",
-            "watch": self._watch(seminar, own),
+            "watch": watch,
+            "passage": passages.paragraphs(words.passage, values),
+            "passage_text": passages.plain(words.passage, values),
+            "test": words.test,
             "my": own["my"],
             "ticket": f"{own['my']}/ticket" if _has_a_ticket(words) else "",
             "unsubscribe": own["unsubscribe"] if words.kind in NEWS else None,
@@ -260,7 +276,7 @@ class Renderer:
             "organiser": reply_address(self._settings, person.id),
             "my": self._link("my", "manage", link),
             "watch": self._link(watch, "watch", link) if seminar.stream_access == "registered" else "",
-            "unsubscribe": self._link("unsubscribe", "unsubscribe", link) if email.kind in NEWS else "",
+            "unsubscribe": self._link("unsubscribe", "unsubscribe", link) if email.says in NEWS else "",
         }
 
     def _link(self, page: str, purpose: tokens.Purpose, link: tokens.Link) -> str:

@@ -288,6 +288,16 @@ async def supersede_changes(connection: Connection, registration: UUID) -> None:
     )
 
 
+async def supersede_misdirected(connection: Connection, registration: UUID, kinds: Collection[Kind]) -> None:
+    """Close what waits, has failed or came back of these kinds, as the same is about to go to a corrected address."""
+    await connection.execute(
+        "UPDATE emails SET state = 'superseded', reason = 'sent anew to a corrected address'"
+        " WHERE registration = $1 AND kind = ANY($2) AND state IN ('pending', 'failed', 'bounced')",
+        registration,
+        list(kinds),
+    )
+
+
 async def due(connection: Connection, now: datetime) -> list[asyncpg.Record]:
     """Return how many e-mails of each kind should have left by now, and since when the oldest is due.
 
@@ -314,7 +324,7 @@ async def listing(
         " e.reason, e.due_at, e.sent_at, e.attempts, e.ambiguous, e.smtp_reply"
         " FROM emails e JOIN registrations g ON g.id = e.registration"
         " LEFT JOIN reminder_rules r ON r.seminar = e.seminar AND r.rule = e.rule AND r.attendance = g.attendance"
-        " WHERE e.seminar = $1 AND ($2::timestamptz IS NULL OR (e.due_at, e.id) > ($2, $3))"
+        " WHERE e.seminar = $1 AND e.kind <> 'preview' AND ($2::timestamptz IS NULL OR (e.due_at, e.id) > ($2, $3))"
         " ORDER BY e.due_at, e.id LIMIT $4",
         seminar,
         after[0] if after else None,
@@ -350,7 +360,7 @@ async def unsent(connection: Connection, seminar: str, now: datetime) -> list[Ba
     rows = await connection.fetch(
         f"SELECT e.kind, e.rule, e.generation, greatest(e.due_at, $2), {ALIKE}, count(*)"
         " FROM emails e JOIN registrations g ON g.id = e.registration"
-        " WHERE e.seminar = $1 AND e.state IN ('pending', 'sending')"
+        " WHERE e.seminar = $1 AND e.kind <> 'preview' AND e.state IN ('pending', 'sending')"
         " AND (e.rule = '' OR g.confirmed_at <= e.due_at)"
         f" GROUP BY e.kind, e.rule, e.generation, greatest(e.due_at, $2), {ALIKE}",
         seminar,

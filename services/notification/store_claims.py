@@ -78,9 +78,11 @@ async def look_at(connection: Connection, emails: Sequence[UUID]) -> dict[UUID, 
     rows = await connection.fetch(
         "SELECT e.id, e.kind, e.generation, e.attempts, g.snapshot, e.seminar, s.noticed,"
         " g.unsubscribed, g.suppressed, r.generation AS rule_generation, r.due_at AS rule_due_at,"
-        " r.expires_at AS rule_expires_at, s.counted, g.earlier FROM emails e"
+        " r.expires_at AS rule_expires_at, s.counted, g.earlier,"
+        " coalesce(p.texts->>(g.snapshot->>'language'), '') AS passage, e.shows FROM emails e"
         " JOIN registrations g ON g.id = e.registration JOIN seminars s ON s.slug = e.seminar"
         " LEFT JOIN reminder_rules r ON r.seminar = e.seminar AND r.rule = e.rule AND r.attendance = g.attendance"
+        " LEFT JOIN passages p ON p.seminar = e.seminar AND p.kind = coalesce(e.shows, e.kind)"
         " WHERE e.id = ANY($1)",
         emails,
     )
@@ -93,8 +95,8 @@ async def look_at(connection: Connection, emails: Sequence[UUID]) -> dict[UUID, 
             RegistrationSnapshot.model_validate(person),
             seminars[seminar],
             *others,
-        )
-        for identifier, kind, generation, attempts, person, seminar, *others in rows
+        )._replace(shows=Kind(shows) if shows else None)
+        for identifier, kind, generation, attempts, person, seminar, *others, shows in rows
     }
 
 

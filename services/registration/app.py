@@ -15,6 +15,7 @@ from services.registration import (
     my_details,
     my_ticket,
     organiser_add,
+    organiser_address,
     organiser_door,
     organiser_figures,
     organiser_import,
@@ -48,6 +49,7 @@ ROUTES = (
     *my_ticket.ROUTES,
     *organiser_figures.ROUTES,
     *organiser_door.ROUTES,
+    *organiser_address.ROUTES,
 )
 
 

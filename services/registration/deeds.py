@@ -115,7 +115,7 @@ async def correct(
     changed = tuple(f for f in Details.model_fields if getattr(details, f) != getattr(standing.details, f))
     if not changed:
         return standing
-    if by.now >= seminar.end:
+    if by.now >= seminar.end and changed != ("email",):  # the recording goes to an address, too
         raise RefusedError(Refusal.OVER)
     corrected = await _readdress(connection, standing, details.email) if "email" in changed else standing
     if changed == ("email",):

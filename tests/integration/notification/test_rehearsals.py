@@ -8,7 +8,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from services.notification.model import Kind
+from services.notification.model import TO_PEOPLE, Kind
 from shared import tokens
 from shared.database import Database
 from shared.messages import Attendance, RegistrationStatus, Venue
@@ -308,7 +308,7 @@ async def test_a_reminder_after_the_end_is_shown_as_it_will_be_then(
     assert "Thank you for taking part" in await after.text()
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", TO_PEOPLE)
 @pytest.mark.parametrize("attendance", Attendance)
 async def test_every_kind_of_e_mail_has_a_preview(
     notification: Notification, organiser: aiohttp.ClientSession, kind: Kind, attendance: Attendance

@@ -18,7 +18,7 @@ from icalendar import Calendar
 from markupsafe import escape
 
 from services.notification.mime import HeaderInjectionError, Skeleton, text_part
-from services.notification.model import NEWS, Claimed, Kind
+from services.notification.model import NEWS, TO_PEOPLE, Claimed, Kind
 from services.notification.rendering import Renderer, wording
 from shared.messages import Attendance, Language, RegistrationStatus, Venue
 from tests.factories import UNHURRIED
@@ -39,7 +39,7 @@ NAMES = st.text(
     min_size=1,
     max_size=200,
 ).filter(lambda name: name.isprintable() and "=?" not in name and "blank__" not in name and name.strip() == name)
-KINDS = sorted(product(Kind, get_args(Language), Attendance))
+KINDS = sorted(product(TO_PEOPLE, get_args(Language), Attendance))
 
 
 class Form(Enum):
@@ -200,7 +200,7 @@ def test_a_line_too_long_to_go_unencoded_is_encoded_all_the_same() -> None:
 
 
 def test_news_can_be_unsubscribed_from_and_answers_cannot() -> None:
-    for kind in Kind:
+    for kind in TO_PEOPLE:
         message = parsed(RENDERER.render(IDENTIFIER, make_claimed(kind), BEGINNING))
         assert ("List-Unsubscribe" in message) == (message["List-Unsubscribe-Post"] is not None) == (kind in NEWS)
 

@@ -17,7 +17,7 @@ STANDINGS = st.builds(
 
 
 def standing(status: RegistrationStatus, attendance: Attendance = IN_PERSON, **overrides: Any) -> RegistrationSnapshot:
-    return make_registration(status=status, attendance=attendance, **overrides)
+    return make_registration(**{"email": "kari@example.no"} | overrides, status=status, attendance=attendance)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,11 @@ def test_what_is_owed_is_the_way_from_what_was_told_to_how_it_stands(
     told: RegistrationSnapshot | None, now: RegistrationSnapshot, kind: Kind | None
 ) -> None:
     assert owed(told, now) is kind
+
+
+@pytest.mark.parametrize(("status", "kind"), [(CONFIRMED, Kind.CONFIRMATION), (WAITLISTED, Kind.WAITING_LIST)])
+def test_whoever_reads_at_a_corrected_address_is_told_all_anew(status: RegistrationStatus, kind: Kind) -> None:
+    assert owed(standing(status, email="wrong@example.no"), standing(status)) is kind
 
 
 @given(STANDINGS)
