@@ -6,7 +6,18 @@ from contextlib import asynccontextmanager
 from typing import Literal
 
 Misbehaviour = Literal[
-    "421 to RCPT", "451 to RCPT", "550 to RCPT", "451 to DATA", "554 after the dot", "drops after the dot", "stalls"
+    "421 to connect",
+    "530 to MAIL",
+    "421 to RCPT",
+    "451 to RCPT",
+    "550 to RCPT",
+    "550 5.7.1 to RCPT",
+    "451 to DATA",
+    "drops before the content",
+    "554 after the dot",
+    "550 5.1.1 after the dot",
+    "drops after the dot",
+    "stalls",
 ]
 
 
@@ -40,6 +51,9 @@ class ScriptedSmtp:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             self.connections += 1
+            if self._takes("421 to connect"):
+                writer.write(b"421 not now\r\n")
+                return await writer.drain()
             writer.write(b"220 scripted\r\n")
             while line := await reader.readline():
                 verb = line.split()[0].upper() if line.split() else b""
@@ -56,9 +70,9 @@ class ScriptedSmtp:
         if verb == b"RCPT":
             self.before_data.set()
             await self.may_go_on.wait()
-            bad = self._takes("421 to RCPT", "451 to RCPT", "550 to RCPT")
+            bad = self._takes("421 to RCPT", "451 to RCPT", "550 to RCPT", "550 5.7.1 to RCPT")
             address = line.partition(b":")[2].strip()  # which servers like to repeat
-            writer.write(b"%s %s: no\r\n" % (bad[:3].encode(), address) if bad else b"250 ok\r\n")
+            writer.write(b"%s %s: no\r\n" % (bad.partition(" to")[0].encode(), address) if bad else b"250 ok\r\n")
             await writer.drain()
             return bad != "421 to RCPT"
         if verb == b"DATA":
@@ -67,6 +81,9 @@ class ScriptedSmtp:
             writer.write("".join(f"250-{name}\r\n" for name in ("scripted", *self.extensions)).encode())
         if verb == b"MAIL":
             self.options.append(line.partition(b">")[2].strip())
+            if self._takes("530 to MAIL"):
+                writer.write(b"530 who are you?\r\n")
+                return True
         writer.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 ok\r\n")
         await writer.drain()
         return verb != b"QUIT"
@@ -75,12 +92,14 @@ class ScriptedSmtp:
         if self._takes("451 to DATA"):
             writer.write(b"451 later\r\n")
             return True
+        if self._takes("drops before the content"):
+            return False
         writer.write(b"354 go on\r\n")
         self.received.append(await reader.readuntil(b"\r\n.\r\n"))
-        bad = self._takes("554 after the dot", "drops after the dot", "stalls")
+        bad = self._takes("554 after the dot", "550 5.1.1 after the dot", "drops after the dot", "stalls")
         if bad == "stalls":
             await asyncio.sleep(3600)
         if bad != "drops after the dot":
-            writer.write(b"554 no\r\n" if bad else b"250 taken\r\n")
+            writer.write(b"%s no\r\n" % bad.partition(" after")[0].encode() if bad else b"250 taken\r\n")
         await writer.drain()
         return bad != "drops after the dot"

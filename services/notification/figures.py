@@ -17,6 +17,7 @@ from shared.metrics import LONG, Metrics
 OUTCOMES = {
     Result.ACCEPTED: "sent",
     Result.REFUSED: "failed",
+    Result.REJECTED: "failed",
     Result.POSTPONED: "postponed",
     Result.AMBIGUOUS: "ambiguous",
     Result.UNREACHED: "postponed",

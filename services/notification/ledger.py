@@ -22,7 +22,8 @@ from shared.together import Together
 
 Entry = tuple[Held, Outcome | Verdict | None]  # None: DATA is to begin
 
-REFUSED = Verdict(State.FAILED, "the server refuses the address or the e-mail")
+REFUSED = Verdict(State.FAILED, "the server refuses the address")
+REJECTED = Verdict(State.FAILED, "the server refuses the e-mail")
 
 
 class Ledger:
@@ -85,6 +86,8 @@ class Ledger:
                 if failed:
                     await store.suppress(connection, claim.registration)
                 return failed
+            case Result.REJECTED:
+                return await store.close(connection, claim, REJECTED, outcome.reply)
             case Result.WITHDRAWN:
                 await store.give_back(connection, [claim], [0.0])
             case Result.UNREACHED:

@@ -1,6 +1,7 @@
 """One e-mail's dialogue with the SMTP server (RFC 5321) over a connection that is kept, and what is known after it."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
@@ -15,6 +16,8 @@ AGREED = (250, 251)
 GO_ON = 354  # with the content
 CLOSING = 421  # the server wants none now, and hangs up (RFC 5321, 3.8)
 PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
+ABOUT_ADDRESS = re.compile(r"\s*5\.[12]\.")  # enhanced status codes (RFC 3463): addressing, mailbox
+ENHANCED = re.compile(r"\s*[245]\.\d{1,3}\.\d{1,3}\b")
 IDLE = 5.0  # seconds after which a connection is asked whether it still stands before anything depends on it
 FIRST_REST, LONGEST_REST = 1.0, 30.0  # seconds that a connection rests when the server wants none
 
@@ -24,7 +27,8 @@ class Result(Enum):
 
     ACCEPTED = auto()  # the server has taken it over
     WITHDRAWN = auto()  # we thought better of it before DATA
-    REFUSED = auto()  # 5xx: for good
+    REFUSED = auto()  # 5xx for good, because of the recipient's address
+    REJECTED = auto()  # 5xx for good, because of something else about this e-mail
     POSTPONED = auto()  # 4xx: not sent, try again
     UNREACHED = auto()  # no server, or one that wants none now: not sent, and no fault of this e-mail
     AMBIGUOUS = auto()  # the reply to the content was lost: it may have arrived
@@ -52,6 +56,7 @@ class Line:
         self._deadline = deadline  # seconds for one dialogue, opening included
         self._smtp: aiosmtplib.SMTP | None = None
         self._eight_bit = False
+        self._content_left = False  # so that the server may have it, whatever we hear or not
         self._mid_dialogue = False  # the server remembers a sender that came to nothing
         self._used_at = 0.0
         self._unreached = 0  # times in a row
@@ -69,37 +74,36 @@ class Line:
         `write` gives the content, told whether it may be 8BITMIME; right before DATA `may_begin` says whether it still
         should leave. What these raise is raised; the connection is not used again then.
         """
-        begun = False
-
-        async def begin() -> bool:
-            nonlocal begun
-            begun = await may_begin()
-            return begun
-
+        self._content_left = False
         try:
             async with asyncio.timeout(self._deadline):
-                outcome = await self._dialogue(envelope, write, begin)
+                outcome = await self._dialogue(envelope, write, may_begin)
         except aiosmtplib.SMTPException as error:
-            outcome = self._judge(error, begun=begun)
+            outcome = self._judge(error)
         except (OSError, TimeoutError) as error:
             self.close()
-            outcome = Outcome(_unanswered(begun=begun), f"{type(error).__name__}: {error}")
+            outcome = Outcome(self._unanswered(), f"{type(error).__name__}: {error}")
         except BaseException:
             self.close()
             raise
         self._unreached = self._unreached + 1 if outcome.result is Result.UNREACHED else 0
         return outcome
 
-    def _judge(self, error: aiosmtplib.SMTPException, *, begun: bool) -> Outcome:
+    def _judge(self, error: aiosmtplib.SMTPException) -> Outcome:
         if not isinstance(error, aiosmtplib.SMTPResponseException) or error.code < NEGATIVE:
             self.close()
-            return Outcome(_unanswered(begun=begun), f"{type(error).__name__}: {error}")
+            return Outcome(self._unanswered(), f"{type(error).__name__}: {error}")
         reply = f"{error.code} {error.message}"
         connecting = isinstance(error, aiosmtplib.SMTPConnectError | aiosmtplib.SMTPAuthenticationError)
         if error.code == CLOSING or connecting or self._smtp is None:
             self.close()
             return Outcome(Result.UNREACHED, reply)
-        return Outcome(Result.REFUSED if error.code >= PERMANENT else Result.POSTPONED, reply)
+        if error.code < PERMANENT:
+            return Outcome(Result.POSTPONED, reply)
+        if isinstance(error, aiosmtplib.SMTPSenderRefused):  # which concerns us, and every other e-mail as much
+            self.close()
+            return Outcome(Result.UNREACHED, reply)
+        return Outcome(_refusal(error), reply)
 
     async def _dialogue(
         self, envelope: Envelope, write: Callable[[bool], bytes], may_begin: Callable[[], Awaitable[bool]]
@@ -107,16 +111,35 @@ class Line:
         smtp = await self._usable()
         content = write(self._eight_bit)
         self._mid_dialogue = True
-        await _command(
-            smtp, b"MAIL", _path(b"FROM:", envelope.sender), *([b"BODY=8BITMIME"] if self._eight_bit else [])
-        )
-        await _command(smtp, b"RCPT", _path(b"TO:", envelope.recipient))
+        body = [b"BODY=8BITMIME"] if self._eight_bit else []
+        reply = await smtp.execute_command(b"MAIL", _path(b"FROM:", envelope.sender), *body)
+        if reply.code not in AGREED:
+            raise aiosmtplib.SMTPSenderRefused(reply.code, reply.message, envelope.sender)
+        reply = await smtp.execute_command(b"RCPT", _path(b"TO:", envelope.recipient))
+        if reply.code not in AGREED:
+            raise aiosmtplib.SMTPRecipientRefused(reply.code, reply.message, envelope.recipient)
         if not await may_begin():
             return Outcome(Result.WITHDRAWN, "")
-        reply = await _data(smtp, content)
+        reply = await self._data(smtp, content)
         self._mid_dialogue = False
         self._used_at = time.monotonic()
         return Outcome(Result.ACCEPTED, f"{reply.code} {reply.message}")
+
+    async def _data(self, smtp: aiosmtplib.SMTP, content: bytes) -> aiosmtplib.SMTPResponse:
+        """Send content whose lines end with CRLF (RFC 5321, 4.5.2); the library's own way takes longer than sending."""
+        reply = await smtp.execute_command(b"DATA")
+        protocol = smtp.protocol
+        if reply.code != GO_ON or protocol is None:
+            raise aiosmtplib.SMTPDataError(reply.code, reply.message)
+        self._content_left = True
+        protocol.write(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+        reply = await protocol.read_response()
+        if reply.code not in AGREED:
+            raise aiosmtplib.SMTPDataError(reply.code, reply.message)
+        return reply
+
+    def _unanswered(self) -> Result:
+        return Result.AMBIGUOUS if self._content_left else Result.UNREACHED
 
     async def _usable(self) -> aiosmtplib.SMTP:
         if self._smtp and self._smtp.is_connected and (self._mid_dialogue or time.monotonic() > self._used_at + IDLE):
@@ -173,25 +196,8 @@ def _path(verb: bytes, address: str) -> bytes:
     return verb + b"<" + address.encode("ascii") + b">"
 
 
-async def _command(smtp: aiosmtplib.SMTP, *words: bytes) -> None:
-    """Send a command; raises SMTPResponseException unless the server agrees."""
-    reply = await smtp.execute_command(*words)
-    if reply.code not in AGREED:
-        raise aiosmtplib.SMTPResponseException(reply.code, reply.message)
-
-
-async def _data(smtp: aiosmtplib.SMTP, content: bytes) -> aiosmtplib.SMTPResponse:
-    """Send content whose lines end with CRLF (RFC 5321, 4.5.2); the library's own way takes longer than the sending."""
-    reply = await smtp.execute_command(b"DATA")
-    protocol = smtp.protocol
-    if reply.code != GO_ON or protocol is None:
-        raise aiosmtplib.SMTPDataError(reply.code, reply.message)
-    protocol.write(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
-    reply = await protocol.read_response()
-    if reply.code not in AGREED:
-        raise aiosmtplib.SMTPDataError(reply.code, reply.message)
-    return reply
-
-
-def _unanswered(*, begun: bool) -> Result:
-    return Result.AMBIGUOUS if begun else Result.UNREACHED
+def _refusal(error: aiosmtplib.SMTPResponseException) -> Result:
+    """Say what a 5xx reply is about, by its enhanced status code, else by whether it answers the recipient's name."""
+    if ENHANCED.match(error.message):
+        return Result.REFUSED if ABOUT_ADDRESS.match(error.message) else Result.REJECTED
+    return Result.REFUSED if isinstance(error, aiosmtplib.SMTPRecipientRefused) else Result.REJECTED

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from services.notification import store, store_claims
 from services.notification.delivery import HOLDER
-from services.notification.model import Kept, Kind, State, Verdict
+from services.notification.model import Kept, Kind, State, Verdict, backoff
 from shared import outbox
 from shared.database import Connection, open_database
 from shared.messages import EmailSnapshot, Message, RegistrationStatus, decode
@@ -81,9 +81,17 @@ async def test_what_the_server_puts_off_is_tried_again_and_arrives_once(
     assert sent["ambiguous"] == 0
 
 
-@pytest.mark.parametrize("refusal", ["550 to RCPT", "554 after the dot"])
-async def test_what_the_server_refuses_for_good_fails_and_the_address_is_spared(
-    start: StartNotification, smtp_that: StartSmtp, refusal: Misbehaviour
+@pytest.mark.parametrize(
+    ("refusal", "spared"),
+    [
+        ("550 to RCPT", True),
+        ("550 5.1.1 after the dot", True),
+        ("554 after the dot", False),
+        ("550 5.7.1 to RCPT", False),
+    ],
+)
+async def test_what_the_server_refuses_for_good_fails_and_an_address_is_spared_only_if_it_is_to_blame(
+    start: StartNotification, smtp_that: StartSmtp, refusal: Misbehaviour, *, spared: bool
 ) -> None:
     smtp = await smtp_that(refusal)
     notification = await start_with(start, smtp)
@@ -92,7 +100,42 @@ async def test_what_the_server_refuses_for_good_fails_and_the_address_is_spared(
 
     assert failed["smtp_reply"].startswith(refusal[:3])
     async with notification.database.connection() as connection:
-        assert await connection.fetchval("SELECT suppressed FROM registrations")
+        assert await connection.fetchval("SELECT suppressed FROM registrations") is spared
+
+
+@pytest.mark.parametrize("refusal", ["421 to connect", "530 to MAIL", "drops before the content"])
+async def test_what_is_about_us_or_the_server_loses_nothing_blames_nobody_and_is_not_in_doubt(
+    start: StartNotification, smtp_that: StartSmtp, refusal: Misbehaviour
+) -> None:
+    smtp = await smtp_that(refusal)
+    notification = await start_with(start, smtp)
+    await one(notification, until="pending")
+    await hurry(notification)
+
+    sent = await one(notification, until="sent")
+
+    assert (sent["attempts"], sent["ambiguous"], len(smtp.received)) == (2, 0, 1)
+    async with notification.database.connection() as connection:
+        assert not await connection.fetchval("SELECT suppressed FROM registrations")
+
+
+async def test_a_server_that_says_451_for_an_hour_gets_the_e_mail_once_in_the_end(
+    start: StartNotification, smtp_that: StartSmtp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.notification.delivery.POLL", 0.05)
+    rests = [backoff(attempt) for attempt in range(1, 20)]
+    times = next(number for number in range(len(rests)) if sum(rests[:number]) > 3600)
+    smtp = await smtp_that(*["451 to RCPT"] * times)
+    notification = await start_with(start, smtp)
+
+    async def sent() -> asyncpg.Record | None:
+        await hurry(notification)
+        (row,) = await notification.rows()
+        return row if row["state"] != "pending" and row["state"] != "sending" else None
+
+    row = await eventually(sent)
+
+    assert (row["state"], row["attempts"], row["ambiguous"], len(smtp.received)) == ("sent", times + 1, 0, 1)
 
 
 @pytest.mark.parametrize("accident", ["drops after the dot", "stalls"])
