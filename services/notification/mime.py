@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from markupsafe import escape
 
-from shared.lines import one_line
+from shared.lines import JOINERS, one_line
 
 BLANK = re.compile(r"blank__(\w+?)__blank")
 LONGEST_LINE = 998  # octets without the line's end (RFC 5322, 2.1.1)
@@ -215,7 +215,7 @@ class Skeleton:
 
     def fill(self, values: Mapping[str, str]) -> bytes:
         """Return the e-mail with CRLF line ends; raises ValueError for what no line may hold, TooLongError."""
-        if not all(value.isprintable() for value in values.values()):
+        if not all(value.translate(JOINERS).isprintable() for value in values.values()):
             raise ValueError("a value must not contain control characters or line breaks")
         block = b"".join([piece if isinstance(piece, bytes) else piece.fill(values) for piece in self._block])
         _check(block, self._names)

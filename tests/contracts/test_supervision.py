@@ -159,12 +159,12 @@ async def test_a_service_whose_relay_loses_its_database_connection_ends_with_sta
 
 async def test_a_service_waits_out_a_lost_connection(processes: Processes, vhost: str, control: "Control") -> None:
     async with processes.running("registration") as process:
-        await says(process, '"event": "consuming"')
+        await says(process, '"event":"consuming"')
 
         await control("close_all_connections", "--vhost", vhost, "test")
 
-        await says(process, '"event": "broker lost"')
-        await says(process, '"event": "consuming"')
+        await says(process, '"event":"broker lost"')
+        await says(process, '"event":"consuming"')
         assert process.returncode is None
 
 

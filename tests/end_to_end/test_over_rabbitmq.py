@@ -89,10 +89,10 @@ def test_each_service_is_a_process_that_names_it(parts: Parts) -> None:
 
 
 WORK = {  # what a replica's log says when it has done its part
-    "registration-1": '"route": "/api/registrations"',
-    "registration-2": '"route": "/api/registrations"',
-    "notification-1": '"event": "e-mail settled"',
-    "notification-2": '"event": "e-mail settled"',
+    "registration-1": '"route":"/api/registrations"',
+    "registration-2": '"route":"/api/registrations"',
+    "notification-1": '"event":"e-mail settled"',
+    "notification-2": '"event":"e-mail settled"',
 }
 
 
