@@ -32,6 +32,7 @@ POLL = 1.0  # seconds between looks when nobody nudges: another replica may have
 AHEAD = 16  # claims a connection, so that none waits for the database between two e-mails
 PATIENCE = 2.0  # seconds that an e-mail waits here for its turn; for a longer wait it is given back
 ALIVE = 10.0  # seconds between the signs of life that the organisers' board looks at
+SILENT = 60.0  # seconds without an e-mail after which the server is asked whether it is there, before a moment needs it
 UNWRITTEN = Verdict(State.FAILED, "it could not be written")
 
 log = structlog.get_logger()
@@ -61,6 +62,9 @@ class Delivery:
             asyncio.Queue()
         )  # and until when the lease is long enough
         self._last_reply: str | None = None
+        self._door = Line(settings.smtp_url, settings.smtp_deadline_seconds)  # to knock at
+        self._heard_at = time.monotonic()
+        self._reachable = True
         self.nudge = Nudge()
         self._hungry = Nudge()
         self._stopping = asyncio.Event()
@@ -127,10 +131,20 @@ class Delivery:
 
     async def _say_alive(self) -> None:
         while True:
-            resting = all(line.rest for line in self._lines)
+            resting = all(line.rest for line in self._lines) or not await self._is_reachable()
             async with self._database.connection() as connection:
                 await store.say_alive(connection, HOLDER, "resting" if resting else "ready", self._last_reply)
             await asyncio.sleep(ALIVE)
+
+    async def _is_reachable(self) -> bool:
+        """Return whether the server was there lately; when nothing has been sent for a while it is asked."""
+        if not self._reachable or time.monotonic() > self._heard_at + SILENT:
+            self._heard(await self._door.knock())
+        return self._reachable
+
+    def _heard(self, outcome: Outcome) -> None:
+        self._heard_at, self._reachable = time.monotonic(), outcome.result is not Result.UNREACHED
+        self._last_reply = outcome.reply or None
 
     # --- sending ---
 
@@ -195,7 +209,7 @@ class Delivery:
         # What a request led to can be followed; of what left by itself the table tells, and lines would cost a tenth.
         say = log.info if held.claim.correlation_id or outcome.result is not Result.ACCEPTED else log.debug
         say("e-mail settled", result=outcome.result.name.lower(), reply=outcome.reply, **_of(held))
-        self._last_reply = outcome.reply or self._last_reply
+        self._heard(outcome)
         self._figures.settled(held.claim, outcome.result, self._clock.now())
         return self._ledger.settle(held, outcome)
 

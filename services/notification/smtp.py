@@ -89,6 +89,19 @@ class Line:
         self._unreached = self._unreached + 1 if outcome.result is Result.UNREACHED else 0
         return outcome
 
+    async def knock(self) -> Outcome:
+        """Find out whether the server is there and takes our name and password, and hang up."""
+        try:
+            async with asyncio.timeout(self._deadline):
+                await self._usable()
+            await self.quit()
+        except aiosmtplib.SMTPException as error:
+            return Outcome(Result.UNREACHED, self._judge(error).reply)
+        except (OSError, TimeoutError) as error:
+            self.close()
+            return Outcome(Result.UNREACHED, f"{type(error).__name__}: {error}")
+        return Outcome(Result.ACCEPTED, "")
+
     def _judge(self, error: aiosmtplib.SMTPException) -> Outcome:
         if not isinstance(error, aiosmtplib.SMTPResponseException) or error.code < NEGATIVE:
             self.close()

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 
 import aiohttp
 import asyncpg
@@ -563,3 +564,23 @@ async def test_a_process_says_that_it_sends_and_what_the_server_answers(notifica
     row = await eventually(seen)
 
     assert (row["state"], row["replica"]) == ("ready", HOLDER)
+
+
+async def test_a_mail_server_that_is_away_is_noticed_before_anything_is_to_be_sent(
+    start: StartNotification, smtp_that: StartSmtp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.notification.delivery.SILENT", 0.05)
+    monkeypatch.setattr("services.notification.delivery.ALIVE", 0.05)
+    smtp = await smtp_that("421 to connect")
+    notification = await start(smtp_url=f"smtp://127.0.0.1:{smtp.port}")
+
+    async def said(state: str) -> asyncpg.Record | None:
+        async with notification.database.connection() as connection:
+            return await connection.fetchrow("SELECT smtp_reply FROM senders WHERE state = $1", state)
+
+    away = await eventually(partial(said, "resting"))
+    back = await eventually(partial(said, "ready"))
+
+    assert "421 not now" in away["smtp_reply"]
+    assert back["smtp_reply"] is None
+    assert await notification.rows() == []
