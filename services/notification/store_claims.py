@@ -202,7 +202,7 @@ async def say_alive(
         "WITH gone AS (DELETE FROM senders WHERE seen_at < clock_timestamp() - interval '1 day' AND replica <> $1)"
         " INSERT INTO senders (replica, seen_at, state, smtp_reply) VALUES ($1, clock_timestamp(), $2, $3)"
         " ON CONFLICT (replica) DO UPDATE SET seen_at = excluded.seen_at, state = excluded.state,"
-        " smtp_reply = coalesce(excluded.smtp_reply, senders.smtp_reply)",
+        " smtp_reply = excluded.smtp_reply",
         replica,
         state,
         smtp_reply,
