@@ -19,6 +19,7 @@ from shared.messages import Message, decode, encode
 from shared.topology import UNCONSUMED
 
 RELAY_LOCK = 0x_FA65_0002  # advisory lock: one relay of a database at a time, so that messages keep their order
+CHANNEL = "outbox"  # by which a replica that stands by says that there is something to relay
 BATCH = 100  # messages published side by side
 POLL = 1.0  # seconds between looks when nobody nudges
 LONGEST_DELAY = 30.0  # seconds between attempts at one message
@@ -62,13 +63,30 @@ class Relay:
     async def run(self) -> None:
         """Relay until cancelled; of several replicas one relays and the others stand by."""
         async with self._database.connection() as connection:
-            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", RELAY_LOCK):  # noqa: ASYNC110 - another process holds it
-                await asyncio.sleep(POLL)
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", RELAY_LOCK):
+                await self._stand_by(connection)
             try:
+                await connection.add_listener(CHANNEL, self._told)
                 await self._relay(connection)
             finally:
                 if not connection.is_closed():
+                    await connection.remove_listener(CHANNEL, self._told)
                     await connection.execute("SELECT pg_advisory_unlock($1)", RELAY_LOCK)
+
+    async def _stand_by(self, connection: Connection) -> None:
+        """Wait a while for the lock; meanwhile tell the process that holds it of what is recorded here.
+
+        After the commit: a NOTIFY inside of transactions makes them commit one after the other.
+        """
+        try:
+            async with asyncio.timeout(POLL):
+                await self.nudge.wait()
+        except TimeoutError:
+            return
+        await connection.execute(f"NOTIFY {CHANNEL}")
+
+    def _told(self, *_: object) -> None:
+        self.nudge()
 
     async def _relay(self, connection: Connection) -> None:
         while True:
