@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import jinja2
 from aiohttp import web
 from babel.core import negotiate_locale
+from jinja2.bccache import Bucket
 
 from shared.messages import LANGUAGES, Language, Venue
 from shared.web.texts import DEFAULT, catalogue, date_text, day_text, say, time_text
@@ -22,6 +23,25 @@ LANGUAGE: web.RequestKey[Language] = web.RequestKey("LANGUAGE")
 TEMPLATES = web.AppKey("TEMPLATES", dict[Language, jinja2.Environment])
 
 
+class _Compiled(jinja2.BytecodeCache):
+    """Compiled templates: the same for every language and application of a process, and slow to make."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill the bucket with what was compiled from the same source."""
+        if bucket.key in self._codes:
+            bucket.bytecode_from_string(self._codes[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled."""
+        self._codes[bucket.key] = bucket.bytecode_to_string()
+
+
+_compiled = _Compiled()
+
+
 def environment(folder: Path, language: Language) -> jinja2.Environment:
     """Return the templates of `folder` and the shared ones, speaking `language`."""
     env = jinja2.Environment(
@@ -29,6 +49,7 @@ def environment(folder: Path, language: Language) -> jinja2.Environment:
         autoescape=jinja2.select_autoescape(["html", "mjml", "xml"]),
         undefined=jinja2.StrictUndefined,
         extensions=["jinja2.ext.i18n"],
+        bytecode_cache=_compiled,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -121,3 +121,10 @@ async def _subscribed(bus: LocalBus) -> bool:
 @pytest.fixture
 async def notification(start: StartNotification) -> Notification:
     return await start()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.notification.delivery.POLL", 0.05)
+    monkeypatch.setattr("services.notification.smtp.FIRST_REST", 0.1)
+    monkeypatch.setattr("shared.outbox.POLL", 0.05)

@@ -121,9 +121,8 @@ async def test_what_is_about_us_or_the_server_loses_nothing_blames_nobody_and_is
 
 
 async def test_a_server_that_says_451_for_an_hour_gets_the_e_mail_once_in_the_end(
-    start: StartNotification, smtp_that: StartSmtp, monkeypatch: pytest.MonkeyPatch
+    start: StartNotification, smtp_that: StartSmtp
 ) -> None:
-    monkeypatch.setattr("services.notification.delivery.POLL", 0.05)
     rests = [backoff(attempt) for attempt in range(1, 20)]
     times = next(number for number in range(len(rests)) if sum(rests[:number]) > 3600)
     smtp = await smtp_that(*["451 to RCPT"] * times)
