@@ -75,9 +75,10 @@ class Loaded(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """The medians of all rounds, everything by one process."""
+    """The medians of all rounds, by one process where nothing else is said."""
 
     hot: Loaded
+    two: Loaded  # the same with two replicas
     spread: Loaded
     bare: Loaded  # aiohttp with pydantic, which keeps nothing
     alone: Loaded | None  # pgbench with a transaction each, where there is one
@@ -86,15 +87,15 @@ class Measured(NamedTuple):
 _runs = itertools.count()
 
 
-async def load(url: URL, seminars: Sequence[str]) -> Loaded:
-    """Sign people up for the seminars in turn over 64 connections; raises RuntimeError unless all are taken."""
+async def load(url: URL, seminars: Sequence[str], connections: int = CONNECTIONS) -> Loaded:
+    """Sign people up for the seminars in turn over so many connections; raises RuntimeError unless all are taken."""
     run = f"run{next(_runs)}"
     if not shutil.which("wrk"):
         return await _load_by_ourselves(url, seminars, run)
     command = [
         "wrk",
         "-t1",
-        f"-c{CONNECTIONS}",
+        f"-c{connections}",
         f"-d{SECONDS}s",
         "-s",
         str(SCRIPT),
@@ -107,6 +108,12 @@ async def load(url: URL, seminars: Sequence[str]) -> Loaded:
     if said.pop("errors"):
         raise RuntimeError("some were not taken")
     return Loaded(**said)
+
+
+async def _load_both(urls: Sequence[URL]) -> Loaded:
+    """Sign people up for the hot seminar at two replicas, over half of the connections each."""
+    one, other = await asyncio.gather(*(load(url, HOT, CONNECTIONS // 2) for url in urls))
+    return Loaded(one.rate + other.rate, max(one.p50, other.p50), max(one.p99, other.p99))
 
 
 async def _load_by_ourselves(url: URL, seminars: Sequence[str], run: str) -> Loaded:
@@ -139,23 +146,26 @@ def _requests(url: URL, seminars: Sequence[str], run: str) -> Iterator[bytes]:
 
 async def measure() -> Measured:
     """Return the figures of the hot seminar and of many, and what they are measured beside; takes two minutes."""
-    hot, spread, bare, alone = [], [], [], []
-    async with _servers() as (ours, least, database_url):
+    hot, two, spread, bare, alone = [], [], [], [], []
+    async with _servers() as (ours, replica, least, database_url):
         for _ in range(ROUNDS):
             await _afresh(database_url)
             hot.append(await load(ours, HOT))
+            await _afresh(database_url)
+            two.append(await _load_both((ours, replica)))
             bare.append(await load(least, HOT))
             await _afresh(database_url)
             spread.append(await load(ours, SPREAD))
             if pgbench := find_pgbench():
                 await _afresh(database_url)
                 alone.append(await _one_by_one(pgbench, database_url))
-    return Measured(_median(hot), _median(spread), _median(bare), _median(alone) if alone else None)
+    beside = _median(alone) if alone else None
+    return Measured(_median(hot), _median(two), _median(spread), _median(bare), beside)
 
 
 @asynccontextmanager
-async def _servers() -> AsyncIterator[tuple[URL, URL, str]]:
-    """Run registration on a database of its own, and the least that there can be."""
+async def _servers() -> AsyncIterator[tuple[URL, URL, URL, str]]:
+    """Run two replicas of registration on a database of their own, and the least that there can be."""
     async with AsyncExitStack() as stack:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         stack.callback(remove, data)
@@ -171,7 +181,8 @@ async def _servers() -> AsyncIterator[tuple[URL, URL, str]]:
             "RATE_LIMIT": EXEMPT,
         }
         ours = await stack.enter_async_context(started("registration", environment))
-        yield ours, await stack.enter_async_context(started("bare-sign-up")), database_url
+        replica = await stack.enter_async_context(started("registration", environment))
+        yield ours, replica, await stack.enter_async_context(started("bare-sign-up")), database_url
 
 
 async def measure_all(broker: str) -> tuple[Loaded, float]:
@@ -246,12 +257,14 @@ def main() -> None:
     """Measure, and print the figures."""
     say = sys.stdout.write
     say(f"sign-ups: one process of registration, {CONNECTIONS} connections, all of them other people\n")
-    hot, spread, bare, alone = asyncio.run(measure())
+    hot, two, spread, bare, alone = asyncio.run(measure())
     say(f"  one hot seminar               {hot}  share of bare {hot.rate / bare.rate:.2f}\n")
+    say(f"  the same with two replicas    {two}  share of bare {two.rate / bare.rate:.2f}\n")
     say(f"  spread over {len(SPREAD)} seminars       {spread}  share of bare {spread.rate / bare.rate:.2f}\n")
     say(f"  bare aiohttp with pydantic    {bare}\n")
     if alone:
-        say(f"  pgbench, a transaction each   {alone.rate:>6.0f}/s  hot is {hot.rate / alone.rate:.1f} times that\n")
+        times = f"hot is {hot.rate / alone.rate:.1f} times that, with two replicas {two.rate / alone.rate:.1f}"
+        say(f"  pgbench, a transaction each   {alone.rate:>6.0f}/s  {times}\n")
     else:
         say("  NOT MEASURED: there is no pgbench here to insert the same in a transaction each\n")
     for broker in BROKERS if has_rabbitmq() else BROKERS[:1]:
