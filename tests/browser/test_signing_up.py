@@ -1,5 +1,7 @@
 """Signing up as people do: on a phone, by keyboard, without JavaScript, with mistakes, with a change of mind."""
 
+from typing import NamedTuple
+
 import pytest
 from playwright.async_api import Browser, Page, expect
 
@@ -15,35 +17,74 @@ async def fill(page: Page, name: str, attendance: str) -> None:
     await page.get_by_role("button", name="Meld deg på").click()
 
 
+class Words(NamedTuple):
+    """What the pages say in one language."""
+
+    locale: str
+    sign_up: str
+    name: str
+    email: str
+    first: str  # of the ways to attend
+    chosen: str
+    extra: str
+    welcome: str
+
+
 @pytest.mark.parametrize(
-    ("name", "attendance", "presses", "extra", "welcome"),
+    ("name", "presses", "words"),
     [
-        ("Kari", "Møte opp", "Space", "Allergier og andre kostbehov", "Du har fått plass. Velkommen!"),
-        ("Ola", "På nett", "ArrowUp", "Hvor mange ser sammen", "Du deltar på nett. Velkommen!"),
+        (
+            "Kari",
+            "Space",
+            Words(
+                "nb-NO",
+                *("Meld deg på", "Navnet ditt", "E-post", "Møte opp", "Møte opp", "Allergier og andre kostbehov"),
+                "Du har fått plass. Velkommen!",
+            ),
+        ),
+        (
+            "Ola",
+            "ArrowUp",
+            Words(
+                "nn-NO",
+                *("Meld deg på", "Namnet ditt", "E-post", "Møte opp", "På nett", "Kor mange ser saman"),
+                "Du deltek på nett. Velkomen!",
+            ),
+        ),
+        (
+            "Ann",
+            "Space",
+            Words(
+                "en-GB",
+                *("Sign up", "Your name", "E-mail", "In person", "In person", "Dietary needs"),
+                "You have a seat. Welcome!",
+            ),
+        ),
     ],
 )
 async def test_one_can_sign_up_by_keyboard_alone(
-    page: Page, name: str, attendance: str, presses: str, extra: str, welcome: str
+    chromium: Browser, site: Site, name: str, presses: str, words: Words
 ) -> None:
-    await page.goto("/")
-    await tab_to(page, page.locator(f"a[href='/seminars/{EXAMPLE}']"))
-    await page.keyboard.press("Enter")
-    await tab_to(page, page.get_by_role("link", name="Meld deg på"))
-    await page.keyboard.press("Enter")
-    await tab_to(page, page.get_by_label("Navnet ditt"))
-    await page.keyboard.type(name)
-    await tab_to(page, page.get_by_label("E-post", exact=True))
-    await page.keyboard.type(address(name))
-    await tab_to(page, page.get_by_role("radio", name="Møte opp"))
-    await page.keyboard.press(presses)
-    await expect(page.get_by_role("radio", name=attendance)).to_be_checked()
-    await tab_to(page, page.get_by_label(extra))
-    await page.keyboard.type("2")
-    await tab_to(page, page.get_by_role("button", name="Meld deg på"))
-    await page.keyboard.press("Enter")
+    async with visit(chromium, site, locale=words.locale) as page:
+        await page.goto("/")
+        await tab_to(page, page.locator(f"a[href='/seminars/{EXAMPLE}']"))
+        await page.keyboard.press("Enter")
+        await tab_to(page, page.get_by_role("link", name=words.sign_up))
+        await page.keyboard.press("Enter")
+        await tab_to(page, page.get_by_label(words.name))
+        await page.keyboard.type(name)
+        await tab_to(page, page.get_by_label(words.email, exact=True))
+        await page.keyboard.type(address(name))
+        await tab_to(page, page.get_by_role("radio", name=words.first))
+        await page.keyboard.press(presses)
+        await expect(page.get_by_role("radio", name=words.chosen)).to_be_checked()
+        await tab_to(page, page.get_by_label(words.extra))
+        await page.keyboard.type("2")
+        await tab_to(page, page.get_by_role("button", name=words.sign_up))
+        await page.keyboard.press("Enter")
 
-    await expect(page.get_by_role("heading", name=welcome)).to_be_visible()
-    assert "/my/" not in await page.content(), "the personal link goes to the mailbox and nowhere else"
+        await expect(page.get_by_role("heading", name=words.welcome)).to_be_visible()
+        assert "/my/" not in await page.content(), "the personal link goes to the mailbox and nowhere else"
 
 
 async def test_the_skip_link_comes_first_and_leads_past_the_header(page: Page) -> None:

@@ -120,7 +120,10 @@ async def test_what_a_killed_run_left_behind_is_ended(tmp_path: Path) -> None:
 
     await asyncio.to_thread(end_orphans, tmp_path)
 
-    assert program.pid is None
+    async def gone() -> bool:
+        return program.pid is None
+
+    await eventually(gone)  # it has been killed, and is waited for here
     assert list((tmp_path / "run").iterdir()) == []
 
 
