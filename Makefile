@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 PORT   ?= 8000
 DATA   ?= .local
 BROKER ?= local
-JOBS   ?= 2
+JOBS   ?= 3
 VENV   := .venv
 BIN    := $(VENV)/bin
 export PORT DATA BROKER REPLICAS
@@ -25,7 +25,7 @@ demo: $(VENV)/local.stamp $(filter rabbitmq,$(BROKER)) ## the example's ten days
 	@DATA=$(if $(filter file,$(origin DATA)),$(DATA)/demo,$(DATA)) exec $(BIN)/python -m local demo
 
 test: $(VENV)/dev.stamp ## run every test; needs RabbitMQ and Chromium for the tests of those
-	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/dev.stamp ## measure what matters beside what is possible, as ratios in one run
 	@$(BIN)/python -m bench
