@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from local import supervisor as module
+from local.processes import command_of
 from local.supervisor import Program, Supervisor, end_orphans
 from tests.eventually import eventually
 
@@ -118,6 +119,10 @@ async def test_what_a_killed_run_left_behind_is_ended(tmp_path: Path) -> None:
     pid = program.pid
     assert pid
 
+    async def shown() -> bool:  # the kernel lets go of whoever starts a program before it shows its command line
+        return "-m local " in command_of(pid)
+
+    await eventually(shown)
     await asyncio.to_thread(end_orphans, tmp_path)
 
     async def gone() -> bool:
