@@ -201,6 +201,7 @@ async def tab_to(page: Page, wanted: Locator) -> None:
 
 
 async def width(page: Page) -> int:
+    await page.wait_for_load_state()
     return int(await page.evaluate("document.documentElement.scrollWidth"))
 
 
@@ -221,6 +222,7 @@ def axe() -> Check:
     source = AXE.read_text(encoding="utf-8")
 
     async def check(page: Page, *tags: str) -> list[str]:
+        await page.wait_for_load_state()  # something of a page can be there before its style sheets are
         await page.evaluate(source)
         options: dict[str, Any] = {"rules": {"target-size": {"enabled": True}}, "resultTypes": ["violations"]}
         found = await page.evaluate(
