@@ -12,7 +12,7 @@ from services.catalog.copying import Copy
 from services.catalog.differences import Difference
 from services.catalog.document import Document, Livestream, Recording
 from services.catalog.fields import Strict
-from services.catalog.listing import Search, behind, cursor_of, history, number_behind, wanted_of
+from services.catalog.listing import Search, behind, cursor_of, history, wanted_of
 from services.catalog.model import Seminar
 from services.catalog.warnings import warnings
 from shared.web.bodies import json_answer, read_json, read_object
@@ -22,7 +22,7 @@ from shared.web.operations import Answer, Operation
 from shared.web.organiser import organiser_of
 from shared.web.preconditions import etag, if_match
 from shared.web.problems import Problem, field_errors, invalid, not_found
-from shared.web.queries import Listing
+from shared.web.queries import Listing, number_behind
 from shared.web.texts import worded
 
 PAGE = 50  # seminars or revisions in one answer

@@ -1,6 +1,5 @@
 """The list as one asks for it: by words, year, organiser, audience and life, in pages."""
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
@@ -21,7 +20,6 @@ Place = tuple[datetime, str]  # of a seminar in the list: its start and slug
 PAGE = 20  # seminars on a page of one life
 FIRST = 10  # seminars of each life on the first page
 LONGEST = 100  # characters to search for
-NUMBER = re.compile(r"[0-9]{1,9}")
 LIVES = (Life.LIVE, Life.PUBLISHED, Life.CANCELLED, Life.COMPLETED)  # in the order in which the page has them
 
 
@@ -87,16 +85,6 @@ def behind(request: web.Request) -> Place | None:
                 return datetime.fromisoformat(start).astimezone(UTC), slug
     except (ValueError, OverflowError):
         pass
-    raise no_cursor()
-
-
-def number_behind(request: web.Request) -> int | None:
-    """Return the number (of a revision, or a line of the log) from which on to list; raises a 422 Problem."""
-    match after(request):
-        case None:
-            return None
-        case [number] if NUMBER.fullmatch(number):
-            return int(number)
     raise no_cursor()
 
 

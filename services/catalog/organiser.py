@@ -9,14 +9,14 @@ from aiohttp import web
 from services.catalog import store, store_announced
 from services.catalog.api import find
 from services.catalog.fields import in_zone
-from services.catalog.listing import behind, cursor_of, history, number_behind
+from services.catalog.listing import behind, cursor_of, history
 from services.catalog.model import Life, Seminar
 from services.catalog.pages import context_of
 from services.catalog.warnings import Caution, warnings
 from shared.web.keys import CLOCK, DATABASE
 from shared.web.organiser import organiser_of, organiser_page
 from shared.web.pages import language_of
-from shared.web.queries import cursor
+from shared.web.queries import cursor, number_behind
 from shared.web.texts import worded
 
 PAGE = 50  # lines on a page

@@ -13,12 +13,11 @@ from services.catalog.differences import differences
 from services.catalog.document import Livestream, Recording
 from services.catalog.organiser import desk
 from shared.faults import Fault, faults_in
-from shared.web.bodies import read_form
+from shared.web.bodies import number_in
 from shared.web.keys import DATABASE
-from shared.web.organiser import organiser_of, organiser_page
+from shared.web.organiser import organiser_of, organiser_page, posted
 from shared.web.pages import language_of, redirect
 from shared.web.problems import Problem, not_found
-from shared.web.session import confirm_form
 from shared.web.texts import worded
 
 TAKEN = Fault(("slug",), "is the address of another seminar already")
@@ -86,7 +85,7 @@ async def cancel(request: web.Request) -> web.Response:
 async def restore_page(request: web.Request) -> web.Response:
     """Show what would change if an earlier revision (`?revision=`) were restored, and what that will cause."""
     organiser_of(request)
-    seminar, revision = await find(request), _number(request.query.get("revision", ""))
+    seminar, revision = await find(request), number_in(request.query, "revision")
     async with request.app[DATABASE].connection() as connection:
         past = await store.past(connection, seminar.document.slug, revision)
     if past is None:
@@ -103,15 +102,14 @@ async def restore_page(request: web.Request) -> web.Response:
 async def restore(request: web.Request) -> web.Response:
     """Make a next revision that says what an earlier one said, unless another has come in between."""
     by, slug, form = await _asked(request)
-    revision, read = _number(form.get("revision", "")), _number(form.get("read", ""))
+    revision, read = number_in(form, "revision"), number_in(form, "read")
     await change(request, lambda connection, now: commands.restore(connection, slug, revision, read, by, now))
     return _back(slug, "restored")
 
 
 async def _asked(request: web.Request) -> tuple[str, str, dict[str, str]]:
     """Return who wants what done to which seminar, by a form of theirs; raises a Problem: 401, 403."""
-    by, form = organiser_of(request), await read_form(request)
-    confirm_form(request, form)
+    by, form = await posted(request)
     return by, request.match_info["slug"], form
 
 
@@ -125,11 +123,6 @@ async def _again(request: web.Request, form: Mapping[str, str], part: str, fault
 
 def _filled(form: Mapping[str, str], *fields: str) -> dict[str, Any]:
     return {field: form[field].strip() for field in fields if form.get(field, "").strip()}
-
-
-def _number(given: str) -> int:
-    """Return the revision's number; 0, which there is none of, for what is no number."""
-    return int(given) if given.isascii() and given.isdigit() and len(given) < len(str(2**31)) else 0
 
 
 def _back(slug: str, done: str) -> web.Response:

@@ -11,12 +11,11 @@ from services.notification import store
 from services.notification.spoken import spoken
 from shared.database import Connection
 from shared.messages import SeminarSnapshot
-from shared.web.bodies import read_form
-from shared.web.organiser import organiser_of, organiser_page
+from shared.web import organiser
+from shared.web.organiser import organiser_page
 from shared.web.pages import redirect
 from shared.web.problems import Problem, not_found
 from shared.web.queries import after, no_cursor
-from shared.web.session import confirm_form
 
 LARGEST = 64 * 1024  # bytes of a form: three passages at their longest
 
@@ -31,8 +30,7 @@ class Posted(NamedTuple):
 
 async def posted(request: web.Request) -> Posted:
     """Return the form that an organiser has sent; raises a Problem: 401, 403, 413."""
-    by, form = organiser_of(request), await read_form(request, most=LARGEST)
-    confirm_form(request, form)
+    by, form = await organiser.posted(request, most=LARGEST)
     return Posted(by, request.match_info["slug"], form)
 
 

@@ -1,8 +1,9 @@
 """What organisers see and do about single e-mails: the list, one person's history, domains, deeds and their log."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from aiohttp import web
 from pydantic import BeforeValidator, Field
@@ -11,11 +12,12 @@ from services.notification import deeds, store_deeds, store_emails
 from services.notification.model import TO_PEOPLE
 from services.notification.organiser import back, behind, identifier, page, posted, seminar_of
 from services.notification.store_emails import Standing, Wanted
+from shared.database import Connection
 from shared.messages import RegistrationSnapshot
 from shared.web.keys import CLOCK, DATABASE
 from shared.web.organiser import organiser_of
 from shared.web.problems import Problem, not_found
-from shared.web.queries import Listing, after, asked, cursor, no_cursor
+from shared.web.queries import Listing, asked, cursor, number_behind
 
 PAGE = 50  # lines on a page
 LONGEST = 254  # characters of an address (RFC 5321, 4.5.3.1.3)
@@ -88,28 +90,30 @@ async def person_page(request: web.Request) -> web.Response:
 
 async def retry(request: web.Request) -> web.Response:
     """Have an e-mail of the person tried again now."""
-    by, slug, form = await posted(request)
-    registration = identifier(request.match_info["registration"], "registration")
-    email = identifier(form.get("email", ""), "e-mail")
-    async with request.app[DATABASE].transaction() as connection:
-        deed = deeds.Deed(request.app[CLOCK].now(), by, "retry", slug, registration, str(email))
-        done = await deeds.retry(connection, email, deed)
-    if not done:
-        raise Problem(409, "not-retriable", "Only an e-mail that failed, came back or rests is tried again")
-    return back(slug, f"/people/{registration}", "retried")
+    too_late = Problem(409, "not-retriable", "Only an e-mail that failed, came back or rests is tried again")
+    return await _act(request, deeds.retry, "retry", "retried", too_late)
 
 
 async def stop(request: web.Request) -> web.Response:
     """Have an e-mail of the person not sent."""
+    too_late = Problem(409, "not-stoppable", "The e-mail has left, is leaving, or is closed already")
+    return await _act(request, deeds.stop, "stop", "stopped", too_late)
+
+
+Act = Callable[[Connection, UUID, deeds.Deed], Awaitable[bool]]
+
+
+async def _act(request: web.Request, act: Act, action: str, done: str, too_late: Problem) -> web.Response:
+    """Do something to the e-mail that the form names, and go back to its person; raises `too_late` if it cannot be."""
     by, slug, form = await posted(request)
     registration = identifier(request.match_info["registration"], "registration")
     email = identifier(form.get("email", ""), "e-mail")
     async with request.app[DATABASE].transaction() as connection:
-        deed = deeds.Deed(request.app[CLOCK].now(), by, "stop", slug, registration, str(email))
-        done = await deeds.stop(connection, email, deed)
-    if not done:
-        raise Problem(409, "not-stoppable", "The e-mail has left, is leaving, or is closed already")
-    return back(slug, f"/people/{registration}", "stopped")
+        deed = deeds.Deed(request.app[CLOCK].now(), by, action, slug, registration, str(email))
+        acted = await act(connection, email, deed)
+    if not acted:
+        raise too_late
+    return back(slug, f"/people/{registration}", done)
 
 
 async def retry_domain(request: web.Request) -> web.Response:
@@ -129,18 +133,9 @@ async def log_page(request: web.Request) -> web.Response:
     organiser_of(request)
     async with request.app[DATABASE].connection() as connection:
         seminar = await seminar_of(request, connection)
-        found = await store_deeds.audit_log(connection, seminar.slug, _number_behind(request), PAGE + 1)
+        found = await store_deeds.audit_log(connection, seminar.slug, number_behind(request), PAGE + 1)
     further = cursor(found[PAGE - 1]["id"]) if len(found) > PAGE else None
     return page(request, "log.html", seminar, {"lines": found[:PAGE], "next": further})
-
-
-def _number_behind(request: web.Request) -> int | None:
-    match after(request):
-        case None:
-            return None
-        case [number] if number.isascii() and number.isdigit() and len(number) < len(str(2**31)):
-            return int(number)
-    raise no_cursor()
 
 
 HERE = "/organiser/emails/{slug}"

@@ -19,6 +19,7 @@ from services.notification.rendering import ascii_address
 from services.notification.store_deeds import Deed
 from shared.limits import Limit, Meter
 from shared.messages import LANGUAGES, Attendance, RegistrationSnapshot
+from shared.web.bodies import number_in
 from shared.web.keys import CLOCK, DATABASE
 from shared.web.limiting import RateLimitedError
 from shared.web.organiser import organiser_of
@@ -85,7 +86,7 @@ async def _sheet(request: web.Request, sheet: Sheet, *, status: int = 200) -> we
 async def save(request: web.Request) -> web.Response:
     """Keep what the organisers say besides; what is wrong is said beside what was typed."""
     given, kind = await posted(request), _kind(request)
-    typed, read = passages.tidied(given.form), _number(given.form.get("version", ""))
+    typed, read = passages.tidied(given.form), number_in(given.form, "version")
     if faults := passages.faults(typed):
         language = language_of(request)
         wrong = {fault.field: worded(fault, language) for fault in reversed(faults)}
@@ -151,10 +152,6 @@ def _reader(given: Posted) -> Reader:
         return Reader.model_validate({name: given.form[name] for name in Reader.model_fields if given.form.get(name)})
     except ValueError:
         return Reader()
-
-
-def _number(given: str) -> int:
-    return int(given) if given.isascii() and given.isdigit() and len(given) < len(str(2**31)) else 0
 
 
 HERE = "/organiser/emails/{slug}"

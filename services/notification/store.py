@@ -333,13 +333,14 @@ async def listing(
     )
 
 
+RETRIED = "state = 'pending', reason = NULL, retry_at = '-infinity'"
+
+
 async def retry(connection: Connection, email: UUID) -> State | None:
     """Have an e-mail that failed, bounced or rests tried again now; return its state before, None if there is none."""
     state = await connection.fetchval("SELECT state FROM emails WHERE id = $1 FOR UPDATE", email)
     if state in (State.FAILED, State.BOUNCED, State.PENDING):
-        await connection.execute(
-            "UPDATE emails SET state = 'pending', reason = NULL, retry_at = '-infinity' WHERE id = $1", email
-        )
+        await connection.execute(f"UPDATE emails SET {RETRIED} WHERE id = $1", email)
         await connection.execute(
             "UPDATE registrations SET suppressed = false WHERE id = (SELECT registration FROM emails WHERE id = $1)",
             email,

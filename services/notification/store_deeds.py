@@ -7,10 +7,9 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from services.notification.store import RETRIED
 from services.notification.store_emails import DOMAIN
 from shared.database import Connection
-
-RETRIED = "state = 'pending', reason = NULL, retry_at = '-infinity'"
 
 
 class Deed(NamedTuple):

@@ -1,4 +1,4 @@
-"""The order of Norwegian names, which PostgreSQL may have no collation for; `store_door.folded` says the same to it."""
+"""The order of Norwegian names, which PostgreSQL may have no collation for; `store_search.folded` tells it the same."""
 
 import unicodedata
 

@@ -27,7 +27,7 @@ from shared.web.operations import Answer, Operation
 from shared.web.organiser import organiser_of
 from shared.web.preconditions import etag, if_match
 from shared.web.problems import Problem, not_found
-from shared.web.queries import ListingOfSeminar, OfSeminar, Query, after, asked, cursor, no_cursor
+from shared.web.queries import BIGINT, ListingOfSeminar, OfSeminar, Query, asked, cursor, number_behind
 
 PAGE = 100  # registrations in one answer
 LONGEST_KEY = 255  # characters of an Idempotency-Key
@@ -166,7 +166,7 @@ async def list_registrations(request: web.Request) -> web.Response:
     organiser_of(request)
     async with request.app[DATABASE].connection() as connection:
         seminar = await asked_seminar(request, connection)
-        rows = await store.listing(connection, seminar.slug, _after(request), PAGE + 1)
+        rows = await store.listing(connection, seminar.slug, number_behind(request, most=BIGINT) or 0, PAGE + 1)
     items = tuple(Registered.of(store.to_registration(row)) for row in rows[:PAGE])
     following = cursor(rows[PAGE - 1]["place"]) if len(rows) > PAGE else None
     return json_answer(Registrations(items=items, next=following))
@@ -183,16 +183,6 @@ async def summarise(request: web.Request) -> web.Response:
     mode = seminar.attendance.get(Attendance.IN_PERSON)
     room = InPerson(**in_person._asdict(), capacity=mode.capacity if mode else 0)
     return json_answer(Summary(in_person=room, online=Online(confirmed=online.confirmed), cancelled=cancelled))
-
-
-def _after(request: web.Request) -> int:
-    """Return the place of the last registration shown: a bigint of at most 18 digits, or 0 for the first page."""
-    match after(request):
-        case None:
-            return 0
-        case [place] if place.isascii() and place.isdecimal() and len(place) <= 18:  # noqa: PLR2004 - said above
-            return int(place)
-    raise no_cursor()
 
 
 ABOUT = "Who comes to a seminar: signing up, one's own registration, and what organisers see of them all."

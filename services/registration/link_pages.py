@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
-from services.registration import commands, store
+from services.registration import commands
 from services.registration.api import LARGEST
 from services.registration.model import Email
 from services.registration.pages import about_seminar, follow_link
+from shared.messages import SeminarSnapshot
 from shared.web.bodies import read_form
 from shared.web.keys import CLOCK, DATABASE
 from shared.web.limiting import RateLimitedError, limit_address, limit_client
 from shared.web.pages import redirect, render
-from shared.web.problems import not_found
 
 ADDRESS = TypeAdapter[str](Email)
 EVEN = 0.15  # seconds that every answer takes at least: an address that is known has more done for it
@@ -40,15 +40,12 @@ async def send(request: web.Request) -> web.Response:
         response = render(request, "link.html", context | {"minutes": error.minutes}, status=error.status)
         response.headers.update(error.headers)
         return response
-    await asyncio.gather(_request(request, email), asyncio.sleep(EVEN))
+    await asyncio.gather(_request(request, context["seminar"], email), asyncio.sleep(EVEN))
     return redirect(f"/register/{request.match_info['slug']}/link-sent")
 
 
-async def _request(request: web.Request, email: str) -> None:
+async def _request(request: web.Request, seminar: SeminarSnapshot, email: str) -> None:
     async with request.app[DATABASE].transaction() as connection:
-        seminar = await store.get_seminar(connection, request.match_info["slug"])
-        if seminar is None:
-            raise not_found("seminar")
         await commands.request_link(connection, seminar, email, request.app[CLOCK].now())
 
 

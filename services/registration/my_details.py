@@ -5,20 +5,19 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from aiohttp import web
-from pydantic import ValidationError
 
 from services.registration import commands
 from services.registration.api import LARGEST, run
 from services.registration.model import Details, Registration, local_day
 from services.registration.pages import follow_link
-from services.registration.questions import UnfitError, answers_in, asked, check, fields_of
-from services.registration.typed import filled, input_of, typed_in, version_in
+from services.registration.questions import answers_in, asked, fields_of
+from services.registration.typed import filled, fitted, typed_in
 from shared.messages import RegistrationStatus, SeminarSnapshot
-from shared.web.bodies import read_form
+from shared.web.bodies import number_in, read_form
 from shared.web.keys import CLOCK, DATABASE
 from shared.web.limiting import limit_client
 from shared.web.pages import redirect, render
-from shared.web.problems import Problem, field_errors
+from shared.web.problems import Problem
 
 TOLD = ("name", "organisation", "role", "dietary_needs", "accessibility_needs", "headcount", "language")
 
@@ -43,7 +42,7 @@ async def correct(request: web.Request) -> web.Response:
     """Take the corrections; on errors, and if another browser was faster, show all that was typed again."""
     limit_client(request)
     form = await read_form(request, most=LARGEST)
-    typed, read = typed_in(form), version_in(form)
+    typed, read = typed_in(form), number_in(form, "version")
     async with request.app[DATABASE].transaction() as connection:
         registration, seminar = await follow_link(request, connection)
         details, wrong = _judge(typed, registration.details, seminar)
@@ -69,16 +68,7 @@ def _judge(
     kept = standing.model_dump(exclude=set(TOLD)) | {"answers": answers}
     if told.get("organisation") != standing.organisation:
         kept["municipality"] = None  # it was the other's
-    details, wrong = None, {}
-    try:
-        details = Details(**kept, **told)
-    except ValidationError as error:
-        wrong = {input_of(e["field"]): "" for e in field_errors(error)}
-    try:
-        check(seminar.questions, standing.attendance, answers)
-    except UnfitError as error:
-        wrong |= {fault.field: fault.text for fault in error.faults}
-    return details, wrong
+    return fitted(Details, kept | told, seminar, standing.attendance)
 
 
 def _page(

@@ -15,12 +15,10 @@ from services.registration.store_door import Sought
 from shared import tokens
 from shared.database import Connection
 from shared.messages import SeminarSnapshot
-from shared.web.bodies import read_form
 from shared.web.keys import CLOCK, DATABASE, SETTINGS
-from shared.web.organiser import organiser_of, organiser_page
+from shared.web.organiser import organiser_of, organiser_page, posted
 from shared.web.pages import redirect
 from shared.web.problems import not_found
-from shared.web.session import confirm_form
 
 MOST_SHOWN = 100  # people on a page; who looks for one among more types a part of the name
 CAME = {"expected": False, "came": True}  # what can be chosen instead of everybody who has a seat
@@ -74,8 +72,7 @@ async def undo(request: web.Request) -> web.Response:
 
 
 async def _act(request: web.Request, command: Any) -> web.Response:
-    by, form = organiser_of(request), await read_form(request)
-    confirm_form(request, form)
+    by, _ = await posted(request)
     async with request.app[DATABASE].transaction() as connection:
         seminar = await seminar_of(request, connection)
         door = Door(seminar, by, request.app[CLOCK].now())

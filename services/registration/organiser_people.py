@@ -10,11 +10,9 @@ from services.registration import store_audit, store_people
 from services.registration.deeds import Organiser
 from services.registration.pages import seminar_of
 from services.registration.store_people import Sought
-from shared.web.bodies import read_form
 from shared.web.keys import CLOCK, DATABASE
-from shared.web.organiser import organiser_of, organiser_page
-from shared.web.queries import Query, after, asked, cursor, no_cursor
-from shared.web.session import confirm_form
+from shared.web.organiser import organiser_of, organiser_page, posted
+from shared.web.queries import BIGINT, Query, asked, cursor, number_behind
 
 PAGE = 50  # people, or deeds, on a page
 LARGEST = 32 * 1024  # bytes of a form about one person
@@ -41,7 +39,7 @@ async def people_page(request: web.Request) -> web.Response:
     query = asked(request, PeopleQuery)
     async with request.app[DATABASE].connection() as connection:
         seminar = await seminar_of(request, connection)
-        found = await store_people.people(connection, seminar.slug, query.sought, number_behind(request), PAGE + 1)
+        found = await store_people.people(connection, seminar.slug, query.sought, _behind(request), PAGE + 1)
     context = {
         "seminar": seminar,
         "found": found[:PAGE],
@@ -56,26 +54,20 @@ async def log_page(request: web.Request) -> web.Response:
     organiser_of(request)
     async with request.app[DATABASE].connection() as connection:
         seminar = await seminar_of(request, connection)
-        found = await store_audit.audit_log(connection, seminar.slug, number_behind(request), PAGE + 1)
+        found = await store_audit.audit_log(connection, seminar.slug, _behind(request), PAGE + 1)
     following = cursor(found[PAGE - 1].id) if len(found) > PAGE else None
     context: dict[str, Any] = {"seminar": seminar, "lines": found[:PAGE], "next": following}
     return organiser_page(request, "organiser/log.html", context)
 
 
-def number_behind(request: web.Request) -> int | None:
-    """Return the number that the list goes on behind: a bigint of at most 18 digits; raises a 422 Problem."""
-    match after(request):
-        case None:
-            return None
-        case [number] if number.isascii() and number.removeprefix("-").isdecimal() and len(number) <= 18:  # noqa: PLR2004 - said above
-            return int(number)
-    raise no_cursor()
+def _behind(request: web.Request) -> int | None:
+    """Return the place or line that the list goes on behind; whoever was moved up may have a place below zero."""
+    return number_behind(request, most=BIGINT, signed=True)
 
 
 async def asked_form(request: web.Request) -> tuple[Organiser, dict[str, str]]:
     """Return who wants something done, and their form; raises a Problem: 401, 403, 413."""
-    name, form = organiser_of(request), await read_form(request, most=LARGEST)
-    confirm_form(request, form)
+    name, form = await posted(request, most=LARGEST)
     return Organiser(name, request.app[CLOCK].now()), form
 
 

@@ -20,9 +20,10 @@ from services.registration.model import Details, RefusedError, Registration, is_
 from services.registration.organiser_people import asked_form
 from services.registration.pages import seminar_of, switched
 from services.registration.questions import UnfitError, asked, fields_of
-from services.registration.typed import FIELDS, judge, typed_in, version_in
+from services.registration.typed import FIELDS, judge, typed_in
 from shared.database import Connection
 from shared.messages import Attendance, RegistrationStatus, SeminarSnapshot
+from shared.web.bodies import number_in
 from shared.web.keys import CLOCK, DATABASE
 from shared.web.organiser import organiser_of, organiser_page
 from shared.web.pages import redirect
@@ -59,7 +60,7 @@ async def correct(request: web.Request) -> web.Response:
     if given is None or wrong:
         return await _page(request, Sheet(typed, wrong), status=422)
     details = Details(**given.model_dump(exclude={"seminar"}))
-    read = version_in(form)
+    read = number_in(form, "version")
     return await _done(
         request,
         "corrected",

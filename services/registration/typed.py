@@ -1,14 +1,16 @@
 """What a form carries of somebody's details, and what is wrong with it, by the names of its inputs."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from services.registration.model import SignUp
+from services.registration.model import Details, SignUp
 from services.registration.questions import UnfitError, answers_in, check
 from shared.faults import faults_in
 from shared.messages import Attendance, Language, SeminarSnapshot
+
+Given = TypeVar("Given", bound=Details)
 
 FIELDS = (
     "name", "email", "attendance", "organisation", "role", "dietary_needs", "accessibility_needs", "headcount",
@@ -39,18 +41,27 @@ def judge(
     typed: Mapping[str, str], seminar: SeminarSnapshot, language: Language
 ) -> tuple[SignUp | None, dict[str, str]]:
     """Return the sign-up that was typed, None if there is none in it, and all that is wrong, by its input."""
-    given, wrong, answers = None, {}, {}
-    attendance = typed.get("attendance")
-    if attendance in tuple(Attendance):
-        answers = answers_in(seminar.questions, Attendance(attendance), typed)
+    attendance = Attendance(typed["attendance"]) if typed.get("attendance") in tuple(Attendance) else None
+    answers = answers_in(seminar.questions, attendance, typed) if attendance else {}
+    fields = {"language": language} | filled(typed) | {"seminar": seminar.slug, "answers": answers}
+    return fitted(SignUp, fields, seminar, attendance)
+
+
+def fitted(
+    kind: type[Given], fields: Mapping[str, Any], seminar: SeminarSnapshot, attendance: Attendance | None
+) -> tuple[Given | None, dict[str, str]]:
+    """Return the fields as `kind`, None if they do not fit, and all that is wrong with them, by its input.
+
+    Whoever has not said how they attend cannot be asked the seminar's questions yet.
+    """
+    given, wrong = None, {}
     try:
-        spoken = {"language": language} | filled(typed)
-        given = SignUp(**spoken, seminar=seminar.slug, answers=answers)
+        given = kind(**fields)
     except ValidationError as error:
         wrong = {input_of(fault.field): "" for fault in faults_in(error)}
     try:
-        if attendance in tuple(Attendance):
-            check(seminar.questions, Attendance(attendance), answers)
+        if attendance:
+            check(seminar.questions, attendance, fields["answers"])
     except UnfitError as error:
         wrong |= {fault.field: fault.text for fault in error.faults}
     return given, wrong
@@ -60,9 +71,3 @@ def input_of(field: str) -> str:
     """Return the input that a fault's field is typed in: an answer has one of its own."""
     name, _, rest = field.partition(".")
     return f"{name}.{rest.partition('.')[0]}" if name == "answers" else name
-
-
-def version_in(form: Mapping[str, str]) -> int:
-    """Return the version that a form builds on; 0, which there is none of, for what is no number."""
-    given = form.get("version", "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < len(str(2**31)) else 0

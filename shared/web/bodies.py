@@ -63,6 +63,12 @@ async def read_form(request: web.Request, *, most: int | None = None) -> dict[st
     return fields
 
 
+def number_in(form: Mapping[str, str], field: str) -> int:
+    """Return the revision or version in a form's field; 0, which there is none of, for what is no number."""
+    given = form.get(field, "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < len(str(2**31)) else 0
+
+
 async def _parse(request: web.Request, most: int | None) -> Any:
     _hold_to(most, request.content_length)
     body = await request.read()

@@ -5,11 +5,12 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from shared.web.bodies import read_form
 from shared.web.keys import SETTINGS
 from shared.web.middleware import SAFE_METHODS
 from shared.web.pages import render
 from shared.web.problems import Problem
-from shared.web.session import form_token, session_of
+from shared.web.session import confirm_form, form_token, session_of
 
 ORIGINS = ("Sec-Fetch-Site", hdrs.ORIGIN)  # what the middleware has found to be ours, where it was sent
 
@@ -41,6 +42,13 @@ def _is_vouched_for(request: web.Request) -> bool:
     """Return whether a call of the API by a session surely comes from our own pages; forms have a token instead."""
     safe = request.method in SAFE_METHODS or not request.path.startswith("/api/")
     return safe or any(header in request.headers for header in ORIGINS)
+
+
+async def posted(request: web.Request, *, most: int | None = None) -> tuple[str, dict[str, str]]:
+    """Return who has sent a form of their session, and its fields; raises a Problem: 400, 401, 403, 413."""
+    by, form = organiser_of(request), await read_form(request, most=most)
+    confirm_form(request, form)
+    return by, form
 
 
 def organiser_page(

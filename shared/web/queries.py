@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from shared.web.problems import Problem, field_errors
 
 SEPARATOR = " "
+INTEGER, BIGINT = 9, 18  # digits that there is room for in any case
 
 
 class Query(BaseModel):
@@ -61,6 +62,24 @@ def after(request: web.Request) -> list[str] | None:
         return base64.urlsafe_b64decode(given).decode().split(SEPARATOR)
     except (binascii.Error, ValueError):
         raise no_cursor() from None
+
+
+def number_behind(request: web.Request, *, most: int = INTEGER, signed: bool = False) -> int | None:
+    """Return the number that the list goes on behind, of at most so many characters; None for the first page.
+
+    Raises a 422 Problem.
+    """
+    match after(request):
+        case None:
+            return None
+        case [number] if len(number) <= most and _is_number(number, signed=signed):
+            return int(number)
+    raise no_cursor()
+
+
+def _is_number(text: str, *, signed: bool) -> bool:
+    digits = text.removeprefix("-") if signed else text
+    return digits.isascii() and digits.isdigit()
 
 
 def no_cursor() -> Problem:
