@@ -17,18 +17,27 @@ from tests.end_to_end.conftest import SEMINAR, forget
 from tests.end_to_end.test_process import address, started
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 110  # seconds, of the two minutes that a test has
 
 
 def play(data: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "local", "demo"],
+    """Play it to its end; one that takes too long is told to end, and ends all that it has started."""
+    command = [sys.executable, "-m", "local", "demo"]
+    with subprocess.Popen(
+        command,
         cwd=ROOT,
         env=os.environ | {"DATA": str(data), "PORT": str(free_port())} | environment,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=110,
-    )
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=PATIENCE)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.communicate(timeout=30)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def report(data: Path) -> Any:
