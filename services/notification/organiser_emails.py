@@ -134,7 +134,7 @@ async def log_page(request: web.Request) -> web.Response:
     async with request.app[DATABASE].connection() as connection:
         seminar = await seminar_of(request, connection)
         found = await store_deeds.audit_log(connection, seminar.slug, number_behind(request), PAGE + 1)
-    further = cursor(found[PAGE - 1]["id"]) if len(found) > PAGE else None
+    further = cursor(found[PAGE - 1].id) if len(found) > PAGE else None
     return page(request, "log.html", seminar, {"lines": found[:PAGE], "next": further})
 
 

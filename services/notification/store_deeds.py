@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from services.notification.store import RETRIED
@@ -34,15 +33,24 @@ async def audit(connection: Connection, deed: Deed) -> None:
     )
 
 
-async def audit_log(connection: Connection, seminar: str, before: int | None, limit: int) -> list[asyncpg.Record]:
+class Audited(NamedTuple):
+    """A deed as it stands in the log."""
+
+    id: int
+    deed: Deed
+    request_id: str
+
+
+async def audit_log(connection: Connection, seminar: str, before: int | None, limit: int) -> list[Audited]:
     """Return what was done, the last first; `before` is the id behind which to go on."""
-    return await connection.fetch(
-        "SELECT id, made_at, made_by, action, registration, about, request_id FROM audit_log"
+    rows = await connection.fetch(
+        "SELECT id, request_id, made_at, made_by, action, seminar, registration, about FROM audit_log"
         " WHERE seminar = $1 AND id < coalesce($2, 9223372036854775807) ORDER BY id DESC LIMIT $3",
         seminar,
         before,
         limit,
     )
+    return [Audited(id_, Deed(*deed), request_id) for id_, request_id, *deed in rows]
 
 
 async def retry(connection: Connection, email: UUID, seminar: str, registration: UUID) -> bool:
