@@ -18,6 +18,7 @@ CLOSING = 421  # the server wants none now, and hangs up (RFC 5321, 3.8)
 PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 ABOUT_ADDRESS = re.compile(r"\s*5\.[12]\.")  # enhanced status codes (RFC 3463): addressing, mailbox
 ENHANCED = re.compile(r"\s*[245]\.\d{1,3}\.\d{1,3}\b")
+FAULTS = (aiosmtplib.SMTPException, OSError, TimeoutError)
 IDLE = 5.0  # seconds after which a connection is asked whether it still stands before anything depends on it
 FIRST_REST, LONGEST_REST = 1.0, 30.0  # seconds that a connection rests when the server wants none
 
@@ -78,11 +79,8 @@ class Line:
         try:
             async with asyncio.timeout(self._deadline):
                 outcome = await self._dialogue(envelope, write, may_begin)
-        except aiosmtplib.SMTPException as error:
+        except FAULTS as error:
             outcome = self._judge(error)
-        except (OSError, TimeoutError) as error:
-            self.close()
-            outcome = Outcome(self._unanswered(), f"{type(error).__name__}: {error}")
         except BaseException:
             self.close()
             raise
@@ -95,14 +93,11 @@ class Line:
             async with asyncio.timeout(self._deadline):
                 await self._usable()
             await self.quit()
-        except aiosmtplib.SMTPException as error:
+        except FAULTS as error:
             return Outcome(Result.UNREACHED, self._judge(error).reply)
-        except (OSError, TimeoutError) as error:
-            self.close()
-            return Outcome(Result.UNREACHED, f"{type(error).__name__}: {error}")
         return Outcome(Result.ACCEPTED, "")
 
-    def _judge(self, error: aiosmtplib.SMTPException) -> Outcome:
+    def _judge(self, error: Exception) -> Outcome:
         if not isinstance(error, aiosmtplib.SMTPResponseException) or error.code < NEGATIVE:
             self.close()
             return Outcome(self._unanswered(), f"{type(error).__name__}: {error}")
@@ -197,7 +192,7 @@ class Line:
             try:
                 async with asyncio.timeout(self._deadline):
                     await self._smtp.quit()
-            except (aiosmtplib.SMTPException, OSError, TimeoutError):
+            except FAULTS:
                 pass
         self.close()
 
